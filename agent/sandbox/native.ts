@@ -1,0 +1,38 @@
+/**
+ * The shape of the native addon (native/addon). JSON crosses the border as text, in the shapes of docs/sandbox.md; everything that
+ * may block runs off the event loop. A failure rejects with an Error that has `op`, `errno`, `detail` and `hint`.
+ */
+export interface NativeEngine {
+  /** Takes a create request; gives the id. */
+  create(requestJson: string): Promise<string>;
+  /** Gives `{"pid":n,"warnings":[…]}` once the workload's execve has succeeded. */
+  start(id: string): Promise<string>;
+  find(nameOrId: string): Promise<string>;
+  info(id: string): Promise<string>;
+  /** A JSON array of sandbox infos. */
+  list(): Promise<string>;
+  stats(id: string): Promise<string>;
+  stop(id: string, signal: number, timeoutMs: number): Promise<void>;
+  kill(id: string, signal: number): Promise<void>;
+  remove(id: string, force: boolean, volumes: boolean): Promise<void>;
+  /** Runs a program inside; gives `{"exitCode":n,"stdout":base64,"stderr":base64,"truncated":bool,"timedOut":bool}`. */
+  exec(id: string, execJson: string): Promise<string>;
+  /** Calls back once, on the event loop, when the sandbox has ended for good (exit object as JSON). No thread waits. */
+  watch(id: string, onEnd: (exitJson: string) => void): NativeWatch;
+  sweep(): Promise<number>;
+  logPath(id: string): string;
+}
+
+export interface NativeWatch {
+  close(): void;
+}
+
+export interface Native {
+  openEngine(options: { root: string; run: string; monitorBinary: string }): NativeEngine;
+  /** Checks an image whole; gives its ImageInfo as JSON. `onProgress` is called at most ten times a second. */
+  verifyImage(path: string, onProgress?: (done: number, total: number) => void): Promise<string>;
+  /** Header and manifest only. */
+  readImage(path: string): Promise<string>;
+  /** sd_notify(3): false when NOTIFY_SOCKET is not set. */
+  sdNotify(state: string): boolean;
+}

@@ -1,0 +1,90 @@
+/** One app of the desired state: what to run on a device, and within which budget. */
+import { type Static, Type } from "typebox";
+import { AppName, Count, Digest } from "./common.ts";
+
+const AbsolutePath = Type.String({ pattern: "^/", maxLength: 4096 });
+const Port = Type.Integer({ minimum: 1, maximum: 65535 });
+const Millis = Type.Integer({ minimum: 1, maximum: 86_400_000 });
+
+export const AppImage = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 255 }),
+  digest: Digest,
+  /** Bytes of the .lv file: known before any byte moves, so that the disk can be checked first. */
+  size: Count,
+  /** Where to fetch it; absent: the controller's image endpoint. */
+  url: Type.Optional(Type.String({ pattern: "^https?://", maxLength: 2048 })),
+});
+
+/** Absent: not limited, or the image's own budget. Bytes; thousandths of a CPU; processes. */
+export const Budget = Type.Object({
+  memory: Type.Optional(Type.Integer({ minimum: 524_288 })),
+  swap: Type.Optional(Count),
+  cpus: Type.Optional(Type.Integer({ minimum: 1 })),
+  cpuset: Type.Optional(Type.String({ pattern: "^[0-9,-]+$", maxLength: 256 })),
+  pids: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+
+export const AppMount = Type.Object({
+  /** A volume's name, or an absolute path of the device; absent: a tmpfs. */
+  source: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+  target: AbsolutePath,
+  readOnly: Type.Optional(Type.Boolean()),
+  /** Bytes; tmpfs only. */
+  size: Type.Optional(Count),
+});
+
+export const RestartRule = Type.Object({
+  policy: Type.Union([Type.Literal("always"), Type.Literal("on-failure"), Type.Literal("no")]),
+  /** Restarts without a healthy period between them, after which the app is reported as crash-looping and tried only at the longest back-off. */
+  maxRetries: Type.Optional(Count),
+  minDelayMs: Type.Optional(Millis),
+  maxDelayMs: Type.Optional(Millis),
+});
+
+const Probe = Type.Union([
+  Type.Object({ exec: Type.Array(Type.String({ maxLength: 4096 }), { minItems: 1, maxItems: 64 }) }, { additionalProperties: false }),
+  Type.Object(
+    { http: Type.Object({ port: Port, path: Type.Optional(Type.String({ pattern: "^/", maxLength: 1024 })) }) },
+    { additionalProperties: false },
+  ),
+  Type.Object({ tcp: Type.Object({ port: Port }) }, { additionalProperties: false }),
+]);
+
+export const HealthCheck = Type.Object({
+  probe: Probe,
+  intervalMs: Type.Optional(Millis),
+  timeoutMs: Type.Optional(Millis),
+  startPeriodMs: Type.Optional(Count),
+  /** Failures in a row that make an app unhealthy, and have it restarted. */
+  retries: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+});
+
+export const App = Type.Object({
+  name: AppName,
+  image: AppImage,
+  entrypoint: Type.Optional(Type.Array(Type.String({ maxLength: 8192 }), { maxItems: 128 })),
+  command: Type.Optional(Type.Array(Type.String({ maxLength: 8192 }), { maxItems: 256 })),
+  env: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]{1,256}$" }), Type.String({ maxLength: 32_768 }))),
+  workdir: Type.Optional(AbsolutePath),
+  user: Type.Optional(Type.String({ maxLength: 256 })),
+  hostname: Type.Optional(Type.String({ maxLength: 63 })),
+  readOnly: Type.Optional(Type.Boolean()),
+  network: Type.Optional(Type.Union([Type.Literal("none"), Type.Literal("host")])),
+  /** Ports that the app opens on the device (network host): two apps that want the same one are refused, with the reason. */
+  ports: Type.Optional(
+    Type.Array(Type.Object({ port: Port, protocol: Type.Optional(Type.Union([Type.Literal("tcp"), Type.Literal("udp")])) }), {
+      maxItems: 64,
+    }),
+  ),
+  mounts: Type.Optional(Type.Array(AppMount, { maxItems: 64 })),
+  budget: Type.Optional(Budget),
+  restart: Type.Optional(RestartRule),
+  health: Type.Optional(HealthCheck),
+  stopSignal: Type.Optional(Type.String({ pattern: "^[A-Z0-9+]{1,16}$" })),
+  stopTimeoutMs: Type.Optional(Count),
+  labels: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 4096 }))),
+});
+export type App = Static<typeof App>;
+export type Budget = Static<typeof Budget>;
+export type HealthCheck = Static<typeof HealthCheck>;
+export type RestartRule = Static<typeof RestartRule>;

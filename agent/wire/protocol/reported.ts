@@ -1,0 +1,83 @@
+/** `reported`: the state a device is in now. The latest (by boot id and `n`) replaces all before it; sent on connect and on change. */
+import { type Static, Type } from "typebox";
+import { AppName, BootId, Count, Digest, Reason, Timestamp } from "./common.ts";
+
+/**
+ * Phases of an app, in the order of a good start. Wire values: never renamed.
+ * `failed` waits for a new desired state; `backoff` starts again by itself at `retryAt`; `crashloop` too, but no more often than the longest delay.
+ */
+export const PHASES = [
+  "pending",
+  "pulling",
+  "starting",
+  "running",
+  "unhealthy",
+  "stopping",
+  "stopped",
+  "backoff",
+  "crashloop",
+  "failed",
+] as const;
+export const Phase = Type.Union(PHASES.map((phase) => Type.Literal(phase)));
+export type Phase = (typeof PHASES)[number];
+
+export const Exit = Type.Object({
+  exitCode: Type.Integer(),
+  signal: Type.Integer({ minimum: 0, maximum: 64 }),
+  oomKilled: Type.Boolean(),
+  lost: Type.Optional(Type.Boolean()),
+  finishedAt: Timestamp,
+});
+
+export const AppReport = Type.Object({
+  name: AppName,
+  phase: Phase,
+  /** Why it is in this phase, for people, with what to do where that is known. */
+  reason: Reason,
+  /** Revision of the desired state that this app's running sandbox (or last attempt) was made from. */
+  revision: Count,
+  imageDigest: Digest,
+  sandboxId: Type.Optional(Type.String({ maxLength: 64 })),
+  pid: Type.Optional(Count),
+  startedAt: Type.Optional(Timestamp),
+  startMs: Type.Optional(Type.Number({ minimum: 0 })),
+  restarts: Count,
+  health: Type.Union([Type.Literal("none"), Type.Literal("starting"), Type.Literal("healthy"), Type.Literal("unhealthy")]),
+  lastExit: Type.Optional(Exit),
+  progress: Type.Optional(Type.Object({ done: Count, total: Count })),
+  warnings: Type.Optional(Type.Array(Reason, { maxItems: 16 })),
+});
+
+export const Inventory = Type.Object({
+  hostname: Type.String({ maxLength: 255 }),
+  architecture: Type.String({ maxLength: 32 }),
+  kernel: Type.String({ maxLength: 128 }),
+  os: Type.String({ maxLength: 256 }),
+  cpu: Type.String({ maxLength: 256 }),
+  cores: Count,
+  memoryBytes: Count,
+  diskBytes: Count,
+  model: Type.Optional(Type.String({ maxLength: 256 })),
+  serial: Type.Optional(Type.String({ maxLength: 256 })),
+  network: Type.Array(
+    Type.Object({ name: Type.String({ maxLength: 32 }), addresses: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 16 }) }),
+    { maxItems: 32 },
+  ),
+});
+
+export const Reported = Type.Object({
+  bootId: BootId,
+  n: Count,
+  at: Timestamp,
+  /** The revision that the device has accepted and persisted; 0: none yet. The controller sends `desired` again when it has a newer one. */
+  desiredRevision: Count,
+  apps: Type.Array(AppReport, { maxItems: 256 }),
+  inventory: Type.Optional(Inventory),
+  /** Messages refused since the agent's start, and events lost since ever: never silent. */
+  rejectedMessages: Count,
+  lostEvents: Count,
+});
+export type Reported = Static<typeof Reported>;
+export type AppReport = Static<typeof AppReport>;
+export type Inventory = Static<typeof Inventory>;
+export type ExitReport = Static<typeof Exit>;

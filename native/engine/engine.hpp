@@ -1,0 +1,118 @@
+// The verbs. Everything the command, the Node addon and later the OCI runtime do to sandboxes goes through here;
+// it keeps no state of its own: docs/sandbox.md says in which files it lies.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cgroup.hpp"
+#include "core/launch.hpp"
+#include "core/spec.hpp"
+#include "image/store.hpp"
+#include "sys/fd.hpp"
+#include "sys/result.hpp"
+
+namespace lightv {
+
+struct Paths {
+  std::string root = "/var/lib/lightv";
+  std::string run = "/run/lightv";
+};
+
+/** What a user asks for, before the image's own configuration is merged in. JSON in docs/sandbox.md, "Create request". */
+struct CreateRequest {
+  Spec spec;  // id, created, imageDigest, imagePath, args are filled by create(); env and the rest as asked
+  std::string image;
+  std::optional<std::vector<std::string>> entrypoint;  // --entrypoint; replaces the image's and drops its Cmd
+  std::vector<std::string> command;
+  bool workdirGiven = false, userGiven = false, stopSignalGiven = false, hostnameGiven = false;
+  std::vector<std::string> capAdd, capDrop;  // "ALL", with or without CAP_
+  bool privileged = false;
+};
+/** From the agent's JSON. Unknown keys are errors that name the key. */
+Result<CreateRequest> parseCreateRequest(std::string_view json);
+
+enum class SandboxStatus { created, running, paused, restarting, exited };
+
+struct ExitInfo {
+  int exitCode = 0;
+  int signal = 0;
+  bool oomKilled = false;
+  bool lost = false;  // the monitor died first
+  std::string finishedAt;
+  std::string error;  // why it could not be started
+};
+
+struct SandboxInfo {
+  Spec spec;
+  SandboxStatus status = SandboxStatus::created;
+  pid_t pid = 0, initPid = 0, monitorPid = 0;
+  std::string startedAt;
+  std::uint32_t restartCount = 0;
+  std::optional<ExitInfo> exit;
+  std::vector<std::string> warnings;
+};
+
+/** How the monitor comes to life: fork of this (small, static) process, or a new process of `monitorBinary` (from Node). */
+struct StartOptions {
+  std::string monitorBinary;      // empty: fork
+  Stdio attach;                   // descriptors to attach from the first byte; -1: detached
+  bool attachStdin = false;       // wants Started::stdinWrite or ptyMaster
+};
+
+struct Started {
+  Fd control;   // connection to ctl.sock on which "wait" has been asked: readable when the sandbox has ended for good
+  Fd stdinEnd;  // write end of stdin, or the pty master
+  pid_t pid = 0;
+  std::vector<std::string> warnings;
+};
+
+struct SandboxStats {
+  CgroupStats cgroup;
+  std::uint64_t monotonicUs = 0;  // when it was read
+  std::optional<std::uint64_t> networkRxBytes, networkTxBytes;
+};
+
+class Engine {
+ public:
+  explicit Engine(Paths paths) : paths_(std::move(paths)) {}
+
+  /** Writes the sandbox's directory and claims its name. Returns the id. */
+  [[nodiscard]] Result<std::string> create(CreateRequest request) const;
+  /** Returns when the workload runs, or why it can't (launch()'s error convention). Starting what runs is EALREADY. */
+  [[nodiscard]] Result<Started> start(const std::string& id, const StartOptions& options) const;
+  /** Full id for a name, an id or a unique prefix of one. ENOENT: "No such sandbox". */
+  [[nodiscard]] Result<std::string> find(const std::string& nameOrId) const;
+  /** Also notices and cleans up after lost monitors. */
+  [[nodiscard]] Result<SandboxInfo> info(const std::string& id) const;
+  [[nodiscard]] Result<std::vector<SandboxInfo>> list() const;
+  [[nodiscard]] Result<SandboxStats> stats(const std::string& id) const;
+
+  [[nodiscard]] Result<ExitInfo> wait(const std::string& id) const;
+  /** `signal` 0: the sandbox's own; `timeoutMs` < 0: the sandbox's own. Stopping what is stopped is fine. */
+  [[nodiscard]] Status stop(const std::string& id, int signal, int timeoutMs) const;
+  [[nodiscard]] Status kill(const std::string& id, int signal) const;
+  [[nodiscard]] Status remove(const std::string& id, bool force, bool volumes) const;
+  [[nodiscard]] Status pause(const std::string& id) const;
+  [[nodiscard]] Status unpause(const std::string& id) const;
+  [[nodiscard]] Status rename(const std::string& id, const std::string& name) const;
+  [[nodiscard]] Status update(const std::string& id, const Limits& limits, const std::optional<RestartPolicy>& restart) const;
+  [[nodiscard]] Result<ExecHandle> exec(const std::string& id, const ExecSpec& spec) const;
+  /** Connects, hands over stdout and stderr; `stdinEnd` is set if asked for. Detached when `control` closes. */
+  [[nodiscard]] Result<Started> attach(const std::string& id, const Stdio& stdio, bool wantStdin) const;
+  [[nodiscard]] Result<std::vector<pid_t>> processes(const std::string& id) const;
+  /** Removes run directories, cgroups and half-made sandboxes that no living monitor owns. Returns how many. */
+  [[nodiscard]] Result<unsigned> sweep() const;
+
+  [[nodiscard]] const Paths& paths() const { return paths_; }
+  [[nodiscard]] ImageStore images() const { return ImageStore(paths_.root); }
+  [[nodiscard]] std::string logPath(const std::string& id) const;
+
+ private:
+  Paths paths_;
+};
+
+}  // namespace lightv
