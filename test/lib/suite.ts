@@ -7,6 +7,7 @@
  *     test("mounts over a loop device", async (t) => { if (!root) t.skip("needs root"); ... }, { timeoutMs: 60_000 });
  */
 import { suite as uvuSuite } from "uvu";
+import { MARK } from "./marks.ts";
 
 export interface TestContext {
   /** Aborts when the test's time is over: pass it on, so that nothing is left running. */
@@ -33,8 +34,6 @@ export interface Suite {
 class Skipped extends Error {}
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** Lines that the runner reads: one a registered test, one an executed one, one a skipped one. */
-export const MARK = "\u0001lightv-test ";
 
 function mark(kind: "registered" | "executed" | "skipped", text: string): void {
   process.stdout.write(`${MARK}${kind} ${JSON.stringify(text)}\n`);

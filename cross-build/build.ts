@@ -1,0 +1,101 @@
+/**
+ * `npm run build`: leaves in dist/ the tree as it would be installed under /usr, and it runs from there.
+ *
+ *     dist/bin/lightv            static, native
+ *     dist/bin/lightvd, lightv-fleet   launchers
+ *     dist/lib/lightv/           node, lightv.node, *.mjs bundles
+ *     dist/etc/lightv/           default configuration
+ */
+import { chmodSync, copyFileSync, cpSync, existsSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { buildNative } from "./native.ts";
+
+const top = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(top, "dist");
+const lib = join(dist, "lib", "lightv");
+const quiet = process.argv.includes("--quiet");
+
+/** Bundle name -> entry. */
+const BUNDLES = {
+  lightvd: "agent/main.ts",
+  "lightv-fleet": "fleet/main.ts",
+  cli: "agent/cli/main.ts",
+  "fleet-cli": "fleet/cli/main.ts",
+};
+
+/** V8 flags of the agent: its memory is a feature. docs/benchmarks.md has what each gives. */
+const AGENT_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--optimize-for-size"];
+
+function say(text: string): void {
+  if (!quiet) console.log(text);
+}
+
+async function bundle(): Promise<void> {
+  await build({
+    absWorkingDir: top,
+    entryPoints: Object.entries(BUNDLES).map(([out, entry]) => ({ in: entry, out })),
+    outdir: lib,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    platform: "node",
+    target: "node26",
+    format: "esm",
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "none",
+    logLevel: "error",
+    // CommonJS packages in an ES module bundle still call require() for Node's own modules.
+    banner: { js: 'import{createRequire as __lvRequire}from"node:module";const require=__lvRequire(import.meta.url);' },
+  });
+}
+
+function placeNode(): void {
+  const source = join(top, "node_modules", `node-linux-${process.arch}`, "bin", "node");
+  const target = join(lib, "node");
+  if (existsSync(target) && statSync(target).size === statSync(source).size) return;
+  rmSync(target, { force: true });
+  try {
+    linkSync(source, target);
+  } catch {
+    copyFileSync(source, target);
+  }
+}
+
+function placeNative(): void {
+  const directory = buildNative(top, "release");
+  for (const [from, to] of [
+    ["lightv", join(dist, "bin", "lightv")],
+    ["lightv.node", join(lib, "lightv.node")],
+  ] as const) {
+    // Replace, never overwrite: a running sandbox's monitor executes the old file.
+    copyFileSync(join(directory, from), `${to}.new`);
+    chmodSync(`${to}.new`, 0o755);
+    rmSync(to, { force: true });
+    linkSync(`${to}.new`, to);
+    rmSync(`${to}.new`);
+  }
+}
+
+function placeLauncher(name: string, flags: readonly string[]): void {
+  const file = join(dist, "bin", name);
+  const script = `#!/bin/sh
+# Starts ${name} with the Node that it was built for.
+here=$(dirname "$(readlink -f "$0")")
+exec "$here/../lib/lightv/node" ${flags.join(" ")} "$here/../lib/lightv/${name}.mjs" "$@"
+`;
+  writeFileSync(file, script, { mode: 0o755 });
+}
+
+mkdirSync(join(dist, "bin"), { recursive: true });
+mkdirSync(lib, { recursive: true });
+say("native");
+placeNative();
+say("bundles");
+await bundle();
+placeNode();
+placeLauncher("lightvd", AGENT_FLAGS);
+placeLauncher("lightv-fleet", []);
+for (const part of ["agent", "fleet"]) cpSync(join(top, "configs", part), join(dist, "etc", "lightv"), { recursive: true });
+say(`dist/ is ready: ${join(dist, "bin", "lightv")}`);
