@@ -1,0 +1,255 @@
+#include "core/spec.hpp"
+
+#include <limits>
+
+#include "core/spec_json.hpp"
+#include "sys/json.hpp"
+
+namespace lightv {
+namespace {
+
+constexpr std::uint64_t maxU64 = std::numeric_limits<std::uint64_t>::max();
+// What the kernel can hold in a signed 64-bit number of bytes, rounded to pages.
+constexpr std::uint64_t maxBytes = std::numeric_limits<std::int64_t>::max();
+
+const std::vector<std::string_view>& mountKinds() {
+  static const std::vector<std::string_view> names{"bind", "volume", "tmpfs"};
+  return names;
+}
+const std::vector<std::string_view>& networks() {
+  static const std::vector<std::string_view> names{"none", "host"};
+  return names;
+}
+const std::vector<std::string_view>& userNamespaces() {
+  static const std::vector<std::string_view> names{"host", "auto"};
+  return names;
+}
+const std::vector<std::string_view>& restartWords() {
+  static const std::vector<std::string_view> names{"no", "on-failure", "always", "unless-stopped"};
+  return names;
+}
+
+template <class E>
+std::string_view nameOf(const std::vector<std::string_view>& names, E value) {
+  return names[static_cast<std::size_t>(value)];
+}
+
+void readMounts(JsonReader& reader, std::vector<Mount>& mounts) {
+  if (!reader.has("mounts")) return reader.ignore("mounts");
+  mounts.clear();
+  for (JsonReader& entry : reader.objects("mounts")) {
+    Mount mount;
+    entry.require("kind");
+    entry.word("kind", mount.kind, mountKinds());
+    entry.text("source", mount.source);
+    entry.require("target");
+    entry.text("target", mount.target);
+    if (mount.target.empty() || mount.target[0] != '/') entry.fail("target", "must be an absolute path");
+    entry.boolean("readOnly", mount.readOnly);
+    entry.number("sizeBytes", mount.sizeBytes, std::uint64_t{0}, maxBytes);
+    entry.number("mode", mount.mode, 0U, 07777U);
+    entry.text("volume", mount.volume);
+    mounts.push_back(std::move(mount));
+  }
+}
+
+void readRlimits(JsonReader& reader, std::vector<Rlimit>& rlimits) {
+  if (!reader.has("rlimits")) return reader.ignore("rlimits");
+  rlimits.clear();
+  for (JsonReader& entry : reader.objects("rlimits")) {
+    Rlimit limit;
+    entry.require("name");
+    entry.text("name", limit.name);
+    entry.number("soft", limit.soft, std::uint64_t{0}, maxU64);
+    entry.number("hard", limit.hard, std::uint64_t{0}, maxU64);
+    if (limit.soft > limit.hard) entry.fail("soft", "must not be above hard");
+    rlimits.push_back(std::move(limit));
+  }
+}
+
+void readLog(JsonReader& reader, LogOptions& log) {
+  JsonReader entry = reader.object("log");
+  entry.number("maxSizeBytes", log.maxSizeBytes, std::uint64_t{4096}, maxBytes);
+  entry.number("maxFiles", log.maxFiles, 1U, 1000U);
+  entry.boolean("enabled", log.enabled);
+}
+
+void readIdentity(JsonReader& reader, Spec& spec) {
+  reader.text("id", spec.id);
+  if (spec.id.find('/') != std::string::npos) reader.fail("id", "must not hold a slash");
+  reader.text("imageName", spec.imageName);
+  reader.text("imageDigest", spec.imageDigest);
+  reader.text("imagePath", spec.imagePath);
+  reader.text("created", spec.created);
+  reader.texts("args", spec.args);
+  reader.texts("capabilities", spec.capabilities);
+}
+
+void writeMounts(JsonWriter& writer, const Spec& spec) {
+  writer.beginArray("mounts");
+  for (const Mount& mount : spec.mounts) {
+    writer.beginObject().member("kind", nameOf(mountKinds(), mount.kind)).member("source", mount.source);
+    writer.member("target", mount.target).member("readOnly", mount.readOnly).member("sizeBytes", mount.sizeBytes);
+    writer.member("mode", mount.mode).member("volume", mount.volume).endObject();
+  }
+  writer.endArray();
+}
+
+void writeIo(JsonWriter& writer, const Limits& limits) {
+  writer.beginArray("io");
+  for (const Limits::IoMax& io : limits.io) {
+    writer.beginObject().member("device", io.device).member("readBps", io.readBps).member("writeBps", io.writeBps);
+    writer.member("readIops", io.readIops).member("writeIops", io.writeIops).endObject();
+  }
+  writer.endArray();
+}
+
+void writeIdentity(JsonWriter& writer, const Spec& spec) {
+  writer.member("id", spec.id).member("name", spec.name).member("imageName", spec.imageName);
+  writer.member("imageDigest", spec.imageDigest).member("imagePath", spec.imagePath).member("created", spec.created);
+}
+
+void writeProcess(JsonWriter& writer, const Spec& spec) {
+  writer.member("args", spec.args).member("env", spec.env).member("cwd", spec.cwd).member("user", spec.user);
+  writer.member("groupAdd", spec.groupAdd).member("hostname", spec.hostname).member("terminal", spec.terminal);
+  writer.member("openStdin", spec.openStdin).member("init", spec.init);
+}
+
+void writeSecurity(JsonWriter& writer, const Spec& spec) {
+  writer.beginArray("rlimits");
+  for (const Rlimit& limit : spec.rlimits) {
+    writer.beginObject().member("name", limit.name).member("soft", limit.soft).member("hard", limit.hard).endObject();
+  }
+  writer.endArray();
+  writer.member("capabilities", spec.capabilities).member("noNewPrivileges", spec.noNewPrivileges);
+  writer.member("seccomp", spec.seccomp).member("maskPaths", spec.maskPaths).member("oomScoreAdj", spec.oomScoreAdj);
+  writer.member("shmSizeBytes", spec.shmSizeBytes);
+}
+
+void writeLife(JsonWriter& writer, const Spec& spec) {
+  writer.member("stopSignal", spec.stopSignal).member("stopTimeoutMs", spec.stopTimeoutMs);
+  writeRestartPolicy(writer, "restart", spec.restart);
+  writer.beginObject("log").member("maxSizeBytes", spec.log.maxSizeBytes).member("maxFiles", spec.log.maxFiles);
+  writer.member("enabled", spec.log.enabled).endObject();
+  writer.member("autoRemove", spec.autoRemove).member("labels", spec.labels).member("annotations", spec.annotations);
+}
+
+}  // namespace
+
+void readLimits(JsonReader& reader, Limits& limits) {
+  reader.number("memoryMax", limits.memoryMax, std::uint64_t{0}, maxBytes);
+  reader.number("memoryReservation", limits.memoryReservation, std::uint64_t{0}, maxBytes);
+  reader.number("memoryHigh", limits.memoryHigh, std::uint64_t{0}, maxBytes);
+  reader.number("swapMax", limits.swapMax, std::uint64_t{0}, maxBytes);
+  reader.number("cpuQuotaUs", limits.cpuQuotaUs, std::uint64_t{1000}, maxBytes);
+  reader.number("cpuPeriodUs", limits.cpuPeriodUs, std::uint64_t{1000}, std::uint64_t{1000000});
+  reader.number("cpuShares", limits.cpuShares, std::uint64_t{2}, std::uint64_t{262144});
+  reader.text("cpusetCpus", limits.cpusetCpus);
+  reader.text("cpusetMems", limits.cpusetMems);
+  reader.number("pidsMax", limits.pidsMax, std::int64_t{1}, std::numeric_limits<std::int64_t>::max());
+  reader.number("ioWeight", limits.ioWeight, 10U, 1000U);
+  if (!reader.has("io")) return reader.ignore("io");
+  limits.io.clear();
+  for (JsonReader& entry : reader.objects("io")) {
+    Limits::IoMax io;
+    entry.require("device");
+    entry.text("device", io.device);
+    entry.number("readBps", io.readBps, std::uint64_t{0}, maxU64);
+    entry.number("writeBps", io.writeBps, std::uint64_t{0}, maxU64);
+    entry.number("readIops", io.readIops, std::uint64_t{0}, maxU64);
+    entry.number("writeIops", io.writeIops, std::uint64_t{0}, maxU64);
+    limits.io.push_back(std::move(io));
+  }
+}
+
+void readRestartPolicy(JsonReader& reader, RestartPolicy& policy) {
+  reader.word("policy", policy.when, restartWords());
+  reader.number("maxRetries", policy.maxRetries, 0U, std::numeric_limits<std::uint32_t>::max());
+  if (policy.maxRetries != 0 && policy.when != RestartWhen::onFailure) {
+    reader.fail("maxRetries", "is for the policy \"on-failure\" only");
+  }
+}
+
+void readSpecSettings(JsonReader& reader, Spec& spec) {
+  reader.text("name", spec.name);
+  reader.texts("env", spec.env);
+  reader.text("cwd", spec.cwd);
+  if (spec.cwd.empty() || spec.cwd[0] != '/') reader.fail("cwd", "must be an absolute path");
+  reader.text("user", spec.user);
+  reader.texts("groupAdd", spec.groupAdd);
+  reader.text("hostname", spec.hostname);
+  // __NEW_UTS_LEN of the kernel.
+  if (spec.hostname.size() > 64) reader.fail("hostname", "must be at most 64 bytes");
+  reader.boolean("terminal", spec.terminal);
+  reader.boolean("openStdin", spec.openStdin);
+  reader.boolean("init", spec.init);
+  reader.boolean("readOnlyRoot", spec.readOnlyRoot);
+  readMounts(reader, spec.mounts);
+  reader.texts("devices", spec.devices);
+  reader.word("network", spec.network, networks());
+  reader.word("userns", spec.userns, userNamespaces());
+  reader.text("cgroupParent", spec.cgroupParent);
+  if (spec.cgroupParent.empty() || spec.cgroupParent[0] != '/') {
+    reader.fail("cgroupParent", "must be an absolute path");
+  }
+  JsonReader limits = reader.object("limits");
+  readLimits(limits, spec.limits);
+  readRlimits(reader, spec.rlimits);
+  reader.boolean("noNewPrivileges", spec.noNewPrivileges);
+  reader.boolean("seccomp", spec.seccomp);
+  reader.boolean("maskPaths", spec.maskPaths);
+  reader.number("oomScoreAdj", spec.oomScoreAdj, -1000, 1000);
+  reader.number("shmSizeBytes", spec.shmSizeBytes, std::uint64_t{4096}, maxBytes);
+  reader.number("stopSignal", spec.stopSignal, 1, 64);
+  reader.number("stopTimeoutMs", spec.stopTimeoutMs, 0U, std::numeric_limits<std::uint32_t>::max());
+  JsonReader restart = reader.object("restart");
+  readRestartPolicy(restart, spec.restart);
+  readLog(reader, spec.log);
+  reader.boolean("autoRemove", spec.autoRemove);
+  reader.textMap("labels", spec.labels);
+  reader.textMap("annotations", spec.annotations);
+}
+
+void writeLimits(JsonWriter& writer, std::string_view name, const Limits& limits) {
+  writer.beginObject(name).member("memoryMax", limits.memoryMax).member("memoryReservation", limits.memoryReservation);
+  writer.member("memoryHigh", limits.memoryHigh).member("swapMax", limits.swapMax);
+  writer.member("cpuQuotaUs", limits.cpuQuotaUs).member("cpuPeriodUs", limits.cpuPeriodUs);
+  writer.member("cpuShares", limits.cpuShares);
+  writer.member("cpusetCpus", limits.cpusetCpus).member("cpusetMems", limits.cpusetMems);
+  writer.member("pidsMax", limits.pidsMax).member("ioWeight", limits.ioWeight);
+  writeIo(writer, limits);
+  writer.endObject();
+}
+
+void writeRestartPolicy(JsonWriter& writer, std::string_view name, const RestartPolicy& policy) {
+  writer.beginObject(name).member("policy", nameOf(restartWords(), policy.when));
+  writer.member("maxRetries", policy.maxRetries).endObject();
+}
+
+Result<Spec> parseSpec(std::string_view json) {
+  Result<JsonReader> reader = JsonReader::parse(json, "config.json");
+  if (!reader) return reader.error();
+  Spec spec;
+  readIdentity(*reader, spec);
+  readSpecSettings(*reader, spec);
+  if (Status finished = reader->finish(); !finished) return finished.error();
+  return spec;
+}
+
+std::string toJson(const Spec& spec) {
+  JsonWriter writer;
+  writer.beginObject();
+  writeIdentity(writer, spec);
+  writeProcess(writer, spec);
+  writer.member("readOnlyRoot", spec.readOnlyRoot);
+  writeMounts(writer, spec);
+  writer.member("devices", spec.devices).member("network", nameOf(networks(), spec.network));
+  writer.member("userns", nameOf(userNamespaces(), spec.userns)).member("cgroupParent", spec.cgroupParent);
+  writeLimits(writer, "limits", spec.limits);
+  writeSecurity(writer, spec);
+  writeLife(writer, spec);
+  writer.endObject();
+  return writer.text();
+}
+
+}  // namespace lightv

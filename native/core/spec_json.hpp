@@ -1,0 +1,20 @@
+// The parts of a Spec's JSON that other documents share: create requests, `update`, restart policies.
+#pragma once
+
+#include "core/spec.hpp"
+#include "sys/json.hpp"
+
+namespace lightv {
+
+/** Every key of config.json except those that create fills (docs/sandbox.md, "JSON shapes"). Errors stay in `reader`.
+ */
+void readSpecSettings(JsonReader& reader, Spec& spec);
+/** `limits`' content. */
+void readLimits(JsonReader& reader, Limits& limits);
+/** `restart`'s content. */
+void readRestartPolicy(JsonReader& reader, RestartPolicy& policy);
+
+void writeLimits(JsonWriter& writer, std::string_view name, const Limits& limits);
+void writeRestartPolicy(JsonWriter& writer, std::string_view name, const RestartPolicy& policy);
+
+}  // namespace lightv
