@@ -37,7 +37,10 @@ function startTable(rows: readonly StartRow[]): string {
 
 function versions(): string {
   const first = (program: string): string => spawnSync(program, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0] ?? "";
-  return ["crun", "runc", "bwrap", "podman", "docker"].filter((name) => which(name) !== undefined).map(first).join("; ");
+  return ["crun", "runc", "bwrap", "podman", "docker"]
+    .filter((name) => which(name) !== undefined)
+    .map(first)
+    .join("; ");
 }
 
 const directory = mkdtempSync(join(tmpdir(), "lightv-bench-"));
