@@ -1,0 +1,37 @@
+/** What each device shall run. The revision grows with every change and never goes back. */
+import type { App } from "#agent/wire/protocol/app.ts";
+import type { Desired } from "#agent/wire/protocol/desired.ts";
+import type { Db } from "./schema.ts";
+
+export async function getDesired(db: Db, device: string): Promise<Desired | undefined> {
+  const row = await db
+    .selectFrom("devices")
+    .select(["desired_revision", "desired_issued_at", "desired_apps"])
+    .where("id", "=", device)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  return {
+    revision: row.desired_revision,
+    issuedAt: new Date(row.desired_issued_at).toISOString(),
+    apps: JSON.parse(row.desired_apps) as App[],
+  };
+}
+
+/** Puts the next revision. The caller holds a transaction in which it has read the one before. */
+export async function putDesired(db: Db, device: string, desired: Desired): Promise<void> {
+  await db
+    .updateTable("devices")
+    .set({
+      desired_revision: desired.revision,
+      desired_issued_at: Date.parse(desired.issuedAt),
+      desired_apps: JSON.stringify(desired.apps),
+    })
+    .where("id", "=", device)
+    .execute();
+}
+
+/** Devices whose desired state names the image. */
+export async function devicesUsing(db: Db, digest: string): Promise<string[]> {
+  const rows = await db.selectFrom("devices").select("id").where("desired_apps", "like", `%"${digest}"%`).orderBy("id").execute();
+  return rows.map((row) => row.id);
+}

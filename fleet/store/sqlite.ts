@@ -1,0 +1,69 @@
+/** Kysely over node:sqlite. The only file that knows SQLite; another database is another file like this one. */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { type CreateTableBuilder, type Dialect, SqliteDialect } from "kysely";
+import { LightvError, messageOf } from "#agent/lib/errors.ts";
+
+/** Prepared statements kept, oldest out first: the controller's own queries are a few dozen. */
+const STATEMENTS = 256;
+
+/** What differs between databases and is needed outside this file: how a growing row number is declared. */
+export interface Flavour {
+  readonly dialect: Dialect;
+  growingId<T extends string, C extends string>(table: CreateTableBuilder<T>, column: C): CreateTableBuilder<T, C>;
+  /** Whether this error says that the disk is full. */
+  isFull(error: unknown): boolean;
+}
+
+/**
+ * Opens (or makes) the database file. synchronous=FULL: what was acknowledged survives a power cut. The exclusive lock is
+ * also what keeps a second controller off the same directory. Throws LV_CONFLICT, LV_CONFIG.
+ */
+export function sqlite(file: string): Flavour {
+  const database = open(file);
+  const statements = new Map<string, StatementSync>();
+  const prepare = (sql: string): StatementSync => {
+    const statement = statements.get(sql) ?? database.prepare(sql);
+    statements.delete(sql);
+    statements.set(sql, statement);
+    if (statements.size > STATEMENTS) statements.delete(statements.keys().next().value ?? sql);
+    return statement;
+  };
+  const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters as SQLInputValue[];
+  const dialect = new SqliteDialect({
+    database: {
+      close: () => database.close(),
+      prepare: (sql) => {
+        const statement = prepare(sql);
+        return {
+          reader: statement.columns().length > 0,
+          all: (parameters) => statement.all(...values(parameters)),
+          run: (parameters) => statement.run(...values(parameters)),
+          iterate: (parameters) => statement.iterate(...values(parameters)),
+        };
+      },
+    },
+  });
+  return {
+    dialect,
+    growingId: (table, column) => table.addColumn(column, "integer", (c) => c.primaryKey().autoIncrement()),
+    isFull: (error) => error instanceof Error && "errcode" in error && error.errcode === 13,
+  };
+}
+
+function open(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { timeout: 1000 });
+    database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
+    database.exec("BEGIN EXCLUSIVE; COMMIT");
+    return database;
+  } catch (error) {
+    database?.close();
+    if (error instanceof Error && "errcode" in error && error.errcode === 5)
+      throw new LightvError("LV_CONFLICT", `${file} is in use by another lightv-fleet`, { hint: "stop that one, or set another data-dir" });
+    throw new LightvError("LV_CONFIG", `cannot open the database ${file}: ${messageOf(error)}`, {
+      hint: "check data-dir, its owner and the free space",
+      cause: error,
+    });
+  }
+}
