@@ -12,17 +12,15 @@
 #include "core/launch.hpp"
 #include "core/spec.hpp"
 #include "image/store.hpp"
+#include "monitor/layout.hpp"
+#include "monitor/records.hpp"
 #include "sys/fd.hpp"
 #include "sys/result.hpp"
 
 namespace lightv {
 
-struct Paths {
-  std::string root = "/var/lib/lightv";
-  std::string run = "/run/lightv";
-};
-
-/** What a user asks for, before the image's own configuration is merged in. JSON in docs/sandbox.md, "Create request". */
+/** What a user asks for, before the image's own configuration is merged in. JSON in docs/sandbox.md, "Create request".
+ */
 struct CreateRequest {
   Spec spec;  // id, created, imageDigest, imagePath, args are filled by create(); env and the rest as asked
   std::string image;
@@ -35,17 +33,6 @@ struct CreateRequest {
 /** From the agent's JSON. Unknown keys are errors that name the key. */
 Result<CreateRequest> parseCreateRequest(std::string_view json);
 
-enum class SandboxStatus { created, running, paused, restarting, exited };
-
-struct ExitInfo {
-  int exitCode = 0;
-  int signal = 0;
-  bool oomKilled = false;
-  bool lost = false;  // the monitor died first
-  std::string finishedAt;
-  std::string error;  // why it could not be started
-};
-
 struct SandboxInfo {
   Spec spec;
   SandboxStatus status = SandboxStatus::created;
@@ -55,12 +42,15 @@ struct SandboxInfo {
   std::optional<ExitInfo> exit;
   std::vector<std::string> warnings;
 };
+/** The shape of docs/sandbox.md, "A sandbox info". */
+std::string toJson(const SandboxInfo& info);
 
-/** How the monitor comes to life: fork of this (small, static) process, or a new process of `monitorBinary` (from Node). */
+/** How the monitor comes to life: fork of this (small, static) process, or a new process of `monitorBinary` (from
+ * Node). */
 struct StartOptions {
-  std::string monitorBinary;      // empty: fork
-  Stdio attach;                   // descriptors to attach from the first byte; -1: detached
-  bool attachStdin = false;       // wants Started::stdinWrite or ptyMaster
+  std::string monitorBinary;  // empty: fork
+  Stdio attach;               // descriptors to attach from the first byte; -1: detached
+  bool attachStdin = false;   // wants Started::stdinWrite or ptyMaster
 };
 
 struct Started {
@@ -69,6 +59,10 @@ struct Started {
   pid_t pid = 0;
   std::vector<std::string> warnings;
 };
+
+/** Reads the answer to "wait" from Started::control; blocks until it is there. A monitor that died first: `lost`, exit
+ * code 137. */
+ExitInfo receiveExit(int control);
 
 struct SandboxStats {
   CgroupStats cgroup;
@@ -99,13 +93,20 @@ class Engine {
   [[nodiscard]] Status pause(const std::string& id) const;
   [[nodiscard]] Status unpause(const std::string& id) const;
   [[nodiscard]] Status rename(const std::string& id, const std::string& name) const;
-  [[nodiscard]] Status update(const std::string& id, const Limits& limits, const std::optional<RestartPolicy>& restart) const;
+  [[nodiscard]] Status update(const std::string& id, const Limits& limits,
+                              const std::optional<RestartPolicy>& restart) const;
   [[nodiscard]] Result<ExecHandle> exec(const std::string& id, const ExecSpec& spec) const;
   /** Connects, hands over stdout and stderr; `stdinEnd` is set if asked for. Detached when `control` closes. */
   [[nodiscard]] Result<Started> attach(const std::string& id, const Stdio& stdio, bool wantStdin) const;
   [[nodiscard]] Result<std::vector<pid_t>> processes(const std::string& id) const;
   /** Removes run directories, cgroups and half-made sandboxes that no living monitor owns. Returns how many. */
   [[nodiscard]] Result<unsigned> sweep() const;
+
+  /** Ids of the sandboxes (half-made ones too) that were made from this image: while there is one, the image stays. */
+  [[nodiscard]] Result<std::vector<std::string>> usersOf(const std::string& imageDigest) const;
+  /** What removes images holds this over "nobody uses it" and the removal; create() holds it shared. Released by
+   * closing it. */
+  [[nodiscard]] Result<Fd> lockImages(bool exclusive) const;
 
   [[nodiscard]] const Paths& paths() const { return paths_; }
   [[nodiscard]] ImageStore images() const { return ImageStore(paths_.root); }

@@ -103,7 +103,7 @@ std::int64_t readZone(Reader& in) {
   in.literal(':');
   const unsigned minutes = in.number(2);
   if (hours > 23 || minutes > 59) return in.fail();
-  const auto seconds = static_cast<std::int64_t>(hours * 3600 + minutes * 60);
+  const std::int64_t seconds = std::int64_t{hours} * 3600 + std::int64_t{minutes} * 60;
   return sign == '-' ? -seconds : seconds;
 }
 
@@ -178,7 +178,7 @@ std::optional<WallTime> parseTime(std::string_view text) {
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return std::nullopt;
   if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
   const std::int64_t seconds =
-      daysOf(year, month, day) * 86400 + static_cast<std::int64_t>(hour * 3600 + minute * 60 + second) - zone;
+      daysOf(year, month, day) * 86400 + std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second - zone;
   return WallTime{seconds, fraction};
 }
 

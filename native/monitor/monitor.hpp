@@ -1,0 +1,20 @@
+// One sandbox's life: launch, log, attach, restart, exit record. One process each, started by Engine::start.
+#pragma once
+
+#include <string>
+
+#include "monitor/layout.hpp"
+
+namespace lightv {
+
+/** The descriptor on which a monitor finds its first control connection. */
+constexpr int kStartSocket = 3;
+
+/**
+ * The monitor itself: what `lightv --root R --runroot R __monitor ID` calls at once, with nothing open but 0 to 2 on
+ * /dev/null and kStartSocket, on which a "start" request waits. Leaves its parent (forks), takes the sandbox's lock,
+ * starts it and stays until it has ended for good. Failures go to the socket. Returns the process's exit code.
+ */
+int monitorMain(const Paths& paths, const std::string& id);
+
+}  // namespace lightv
