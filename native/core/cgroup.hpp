@@ -8,14 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "core/cgroup_tree.hpp"
 #include "core/spec.hpp"
+#include "sys/fd.hpp"
 #include "sys/result.hpp"
 
 namespace lightv {
 
 /** What is used and refused so far. Absent: this machine has no such controller. */
 struct CgroupStats {
-  std::optional<std::uint64_t> memoryBytes;      // without inactive file cache, as `docker stats` counts
+  std::optional<std::uint64_t> memoryBytes;  // without inactive file cache, as `docker stats` counts
   std::optional<std::uint64_t> memoryPeakBytes;
   std::optional<std::uint64_t> memoryLimitBytes;  // absent too when not limited
   std::optional<std::uint64_t> cpuUsageUs;
@@ -31,13 +33,15 @@ class Cgroup {
  public:
   /** Makes `<parent>/<id>` in every hierarchy and sets the limits. A limit that can't be set is a warning. */
   static Result<Cgroup> create(const std::string& parent, const std::string& id, const Limits& limits,
-                               std::vector<std::string>& warnings);
+                               std::vector<std::string>& warnings, const std::string& mountPoint = cgroupMountPoint);
   /** Finds what create() made, also in part; never fails for what is missing. */
-  static Cgroup open(const std::string& parent, const std::string& id);
+  static Cgroup open(const std::string& parent, const std::string& id,
+                     const std::string& mountPoint = cgroupMountPoint);
 
   /** Moves a process in. */
   [[nodiscard]] Status attach(pid_t pid) const;
-  /** Replaces the limits of a running sandbox; fails whole-heartedly, naming the file and value, where create() would warn. */
+  /** Replaces the limits of a running sandbox; fails whole-heartedly, naming the file and value, where create() would
+   * warn. */
   [[nodiscard]] Status update(const Limits& limits) const;
   [[nodiscard]] Result<CgroupStats> stats() const;
   [[nodiscard]] Result<std::vector<pid_t>> processes() const;
@@ -46,12 +50,31 @@ class Cgroup {
   [[nodiscard]] Status kill() const;
   /** Removes the directories; waits up to `timeoutMs` for the kernel to let go of the last process. Missing is fine. */
   [[nodiscard]] Status remove(unsigned timeoutMs = 2000) const;
-  /** A directory descriptor for CLONE_INTO_CGROUP on v2 with controllers there, else -1. */
-  [[nodiscard]] int v2Directory() const;
+  /** A directory descriptor for CLONE_INTO_CGROUP, invalid where there is no v2 hierarchy. */
+  [[nodiscard]] Fd v2Directory() const;
+  /**
+   * Every hierarchy's cgroup.procs, open for writing: whoever writes "0" to each moves himself in. The kernel checks
+   * the opener's rights, so a child that has dropped its own can still do it. v2 is left out when `withV2` is false.
+   */
+  [[nodiscard]] Result<std::vector<Fd>> openProcs(bool withV2) const;
+  /**
+   * Only the standard device nodes and `allowed` (host paths) may be opened, others not even with CAP_MKNOD.
+   * v1's devices controller; v2 wants a BPF program, so there it is a warning.
+   */
+  void restrictDevices(const std::vector<std::string>& allowed, std::vector<std::string>& warnings) const;
+  /** Absolute, one a hierarchy. */
   [[nodiscard]] const std::vector<std::string>& directories() const { return directories_; }
 
  private:
-  std::vector<std::string> directories_;  // absolute, one a hierarchy
+  Status apply(const Limits& limits, bool reset, std::vector<std::string>* warnings) const;
+  /** The directory where `controller` is, empty when this machine has none. */
+  [[nodiscard]] std::string directoryOf(const std::string& controller, bool v2) const;
+  [[nodiscard]] std::string v2Path() const;
+  void readStatsV1(CgroupStats& stats) const;
+  void readStatsV2(CgroupStats& stats) const;
+
+  std::vector<CgroupHierarchy> hierarchies_;
+  std::vector<std::string> directories_;
 };
 
 }  // namespace lightv

@@ -35,8 +35,8 @@ struct Launched {
 
 /** Where launch() finds the parts that others made. */
 struct LaunchParts {
-  int rootMount = -1;     // detached mount of the image (native/image), read-only
-  std::string upperDir;   // with !spec.readOnlyRoot: where the writable layer lives, made by the caller
+  int rootMount = -1;    // detached mount of the image (native/image), read-only
+  std::string upperDir;  // with !spec.readOnlyRoot: where the writable layer lives, made by the caller
   std::string workDir;
   Cgroup* cgroup = nullptr;  // created and limited already
   Stdio stdio;
@@ -45,7 +45,8 @@ struct LaunchParts {
 /**
  * Starts the sandbox and returns when the workload's execve has succeeded.
  * Errors carry in `err` ENOENT when the command was not found (exit code 127) and EACCES/ENOEXEC when it can't be
- * invoked (126), with op "exec"; every other op is the engine's (125). On failure nothing is left: no process, no mount.
+ * invoked (126), with op "exec"; every other op is the engine's (125). On failure nothing is left: no process, no
+ * mount.
  */
 Result<Launched> launch(const Spec& spec, LaunchParts parts);
 
@@ -76,8 +77,9 @@ struct ExecHandle {
 };
 
 /**
- * Joins the namespaces and the cgroup of the sandbox whose PID 1 is `initPid`, drops everything to what `spec` allows and executes.
- * Same error convention as launch(). The order of joining and dropping is that of docs/security.md (CVE-2016-9962, CVE-2019-5736, CVE-2024-21626).
+ * Joins the namespaces and the cgroup of the sandbox whose PID 1 is `initPid`, drops everything to what `spec` allows
+ * and executes. Same error convention as launch(). The order of joining and dropping is that of docs/security.md
+ * (CVE-2016-9962, CVE-2019-5736, CVE-2024-21626).
  */
 Result<ExecHandle> execInside(const Spec& spec, pid_t initPid, const Cgroup& cgroup, const ExecSpec& exec);
 

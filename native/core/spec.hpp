@@ -42,7 +42,7 @@ struct Limits {
   std::optional<std::int64_t> pidsMax;
   std::optional<std::uint32_t> ioWeight;  // 10..1000
   struct IoMax {
-    std::string device;  // host path of a block device
+    std::string device;                                                    // host path of a block device
     std::uint64_t readBps = 0, writeBps = 0, readIops = 0, writeIops = 0;  // 0: not limited
     bool operator==(const IoMax&) const = default;
   };

@@ -1,0 +1,140 @@
+#include "core/cgroup_tree.hpp"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "sys/file.hpp"
+#include "sys/text.hpp"
+
+namespace lightv {
+namespace {
+
+bool isReadable(const std::string& path) {
+  return ::access(path.c_str(), R_OK) == 0;
+}
+
+// net_cls, perf_event, hugetlb, rdma and misc limit nothing here; each would cost a mkdir at every start.
+// "systemd" is the hierarchy by which systemd 2xx on v1 decides which unit a process belongs to.
+bool isWanted(const std::string& controller) {
+  static constexpr std::array<const char*, 9> wanted{"memory", "cpu",     "cpuacct", "cpuset", "pids",
+                                                     "blkio",  "freezer", "devices", "systemd"};
+  return std::any_of(wanted.begin(), wanted.end(), [&](const char* name) { return controller == name; });
+}
+
+std::vector<std::string> words(const std::string& text) {
+  std::vector<std::string> list;
+  for (const std::string& word : split(trim(text), ' ')) {
+    if (!word.empty()) list.push_back(word);
+  }
+  return list;
+}
+
+std::vector<std::string> readWords(const std::string& path) {
+  const Result<std::string> text = readFile(path);
+  return text ? words(*text) : std::vector<std::string>();
+}
+
+// A new v1 cpuset is empty and takes no process until it has CPUs and memory nodes.
+Status inheritCpuset(const std::string& parent, const std::string& directory) {
+  for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
+    const Result<std::string> own = readFile(directory + file);
+    if (own && !trim(*own).empty()) continue;
+    const Result<std::string> value = readFile(parent + file);
+    if (!value) return value.error();
+    if (Status written = writeControlFile(directory + file, trim(*value)); !written) return written;
+  }
+  return {};
+}
+
+// One write a controller: a single one that can't be enabled must not take the others with it.
+void handControllersDown(const std::string& directory, std::vector<std::string>& warnings) {
+  const std::vector<std::string> enabled = readWords(directory + "/cgroup.subtree_control");
+  for (const std::string& controller : readWords(directory + "/cgroup.controllers")) {
+    if (controller != "io" && !isWanted(controller)) continue;
+    if (std::find(enabled.begin(), enabled.end(), controller) != enabled.end()) continue;
+    const Status written = writeControlFile(directory + "/cgroup.subtree_control", "+" + controller);
+    if (!written) warnings.push_back(written.error().wrap("cgroup controller " + controller).message());
+  }
+}
+
+Status makeOne(const std::string& directory) {
+  if (::mkdir(directory.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  return Error{"make cgroup", errno, directory};
+}
+
+}  // namespace
+
+bool CgroupHierarchy::has(const std::string& controller) const {
+  return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+}
+
+std::vector<CgroupHierarchy> findCgroupHierarchies(const std::string& mountPoint) {
+  if (isReadable(mountPoint + "/cgroup.controllers")) {
+    return {CgroupHierarchy{mountPoint, true, readWords(mountPoint + "/cgroup.controllers")}};
+  }
+  std::vector<CgroupHierarchy> found;
+  const Result<std::vector<std::string>> names = listDir(mountPoint);
+  if (!names) return found;
+  for (const std::string& name : *names) {
+    const std::string path = mountPoint + "/" + name;
+    struct stat info {};
+    // Links are second names of joined controllers (cpu -> cpu,cpuacct).
+    if (::lstat(path.c_str(), &info) < 0 || !S_ISDIR(info.st_mode)) continue;
+    if (isReadable(path + "/cgroup.controllers")) {
+      found.push_back(CgroupHierarchy{path, true, readWords(path + "/cgroup.controllers")});
+      continue;
+    }
+    std::vector<std::string> controllers = split(name, ',');
+    if (!std::any_of(controllers.begin(), controllers.end(), isWanted)) continue;
+    if (isReadable(path + "/cgroup.procs")) found.push_back(CgroupHierarchy{path, false, std::move(controllers)});
+  }
+  return found;
+}
+
+Status makeCgroup(const CgroupHierarchy& hierarchy, const std::string& path, std::vector<std::string>& warnings) {
+  std::string directory = hierarchy.mount;
+  for (const std::string& name : split(path, '/')) {
+    if (name.empty()) continue;
+    if (name == "." || name == "..") return Error{"make cgroup", EINVAL, path};
+    if (hierarchy.v2) handControllersDown(directory, warnings);
+    const std::string parent = directory;
+    directory += "/" + name;
+    if (Status made = makeOne(directory); !made) return made;
+    if (!hierarchy.v2 && hierarchy.has("cpuset")) {
+      if (Status inherited = inheritCpuset(parent, directory); !inherited) return inherited;
+    }
+  }
+  return {};
+}
+
+Status removeCgroup(const std::string& directory) {
+  if (::rmdir(directory.c_str()) == 0 || errno == ENOENT) return {};
+  const int err = errno;
+  // rmdir says EBUSY both for processes and for groups below, which privileged workloads can make.
+  DIR* dir = ::opendir(directory.c_str());
+  if (dir == nullptr) return Error{"remove cgroup", err, directory};
+  while (const dirent* entry = ::readdir(dir)) {
+    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+    (void)removeCgroup(directory + "/" + entry->d_name);
+  }
+  ::closedir(dir);
+  if (::rmdir(directory.c_str()) == 0 || errno == ENOENT) return {};
+  return Error{"remove cgroup", errno, directory};
+}
+
+Status ensureMonitorGroup(const std::string& parent, const std::string& mountPoint) {
+  std::vector<std::string> warnings;
+  for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
+    if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
+    const std::string procs = hierarchy.mount + parent + "/monitors/cgroup.procs";
+    if (Status moved = writeControlFile(procs, "0"); !moved) return moved;
+  }
+  return {};
+}
+
+}  // namespace lightv
