@@ -35,3 +35,9 @@ export async function devicesUsing(db: Db, digest: string): Promise<string[]> {
   const rows = await db.selectFrom("devices").select("id").where("desired_apps", "like", `%"${digest}"%`).orderBy("id").execute();
   return rows.map((row) => row.id);
 }
+
+/** The revision that the device last said it has; 0 when it has said nothing. */
+export async function reportedRevision(db: Db, device: string): Promise<number> {
+  const row = await db.selectFrom("reported").select("desired_revision").where("device", "=", device).executeTakeFirst();
+  return row?.desired_revision ?? 0;
+}
