@@ -52,7 +52,7 @@ try {
   for (const line of missing) console.log(`missing: ${line}`);
 
   console.log(`\nagent, one app, connected over MQTT, idle for ${idleSeconds} s:`);
-  const agent = await measureAgent(top, directory, idleSeconds);
+  const agent = await measureAgent(idleSeconds);
   const memory = table([
     ["", "private", "PSS", "RSS"],
     ["lightvd", mib(agent.lightvd.private), mib(agent.lightvd.pss), mib(agent.lightvd.rss)],
