@@ -1,0 +1,81 @@
+/** What crosses the addon's border, in the shapes of docs/sandbox.md. */
+
+export const SANDBOX_STATUSES = ["created", "running", "paused", "restarting", "exited"] as const;
+export type SandboxStatus = (typeof SANDBOX_STATUSES)[number];
+
+export interface SandboxExit {
+  readonly exitCode: number;
+  readonly signal: number;
+  readonly oomKilled: boolean;
+  readonly finishedAt: string;
+  readonly error: string;
+  readonly lost?: boolean;
+}
+
+export interface SandboxInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly imageDigest: string;
+  readonly status: SandboxStatus;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly exit: SandboxExit | null;
+  readonly warnings: readonly string[];
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Counters since the sandbox's start; what this machine's cgroups do not count is absent. */
+export interface SandboxStats {
+  readonly memoryBytes?: number;
+  readonly memoryLimitBytes?: number;
+  readonly cpuUsageUs?: number;
+  readonly throttledUs?: number;
+  readonly pids?: number;
+  readonly ioReadBytes?: number;
+  readonly ioWriteBytes?: number;
+  readonly oomKills?: number;
+}
+
+export interface ExecRequest {
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+  /** Of each stream, from its end. */
+  readonly maxOutputBytes: number;
+}
+
+export interface ExecOutcome {
+  readonly exitCode: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly truncated: boolean;
+  readonly timedOut: boolean;
+}
+
+/** The keys of a create request that the agent uses. */
+export interface CreateRequest {
+  readonly name: string;
+  readonly image: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly readOnlyRoot?: boolean;
+  readonly network: "none" | "host";
+  readonly mounts: readonly CreateMount[];
+  readonly limits: Readonly<Record<string, number | string>>;
+  readonly stopSignal?: number;
+  readonly stopTimeoutMs?: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface CreateMount {
+  readonly kind: "bind" | "volume" | "tmpfs";
+  readonly source?: string;
+  readonly volume?: string;
+  readonly target: string;
+  readonly readOnly?: boolean;
+  readonly sizeBytes?: number;
+}

@@ -1,0 +1,86 @@
+/** How an app's record changes with what happens to it. Pure: time and chance arrive as arguments. */
+import { equalJitterMs, type Random } from "#agent/lib/backoff.ts";
+import type { Code } from "#agent/wire/codes.ts";
+import type { RestartRule } from "#agent/wire/protocol/app.ts";
+import type { ExitReport } from "#agent/wire/protocol/reported.ts";
+import type { AppRecord, Moment, OwnSandbox, Target, Timing } from "./model.ts";
+
+export interface Chance {
+  readonly now: Moment;
+  readonly random: Random;
+  readonly timing: Timing;
+}
+
+/** Failures of one kind that trying again can't cure: the same bytes give the same answer. */
+const FINAL: ReadonlySet<Code> = new Set<Code>([
+  "LV_COMMAND_NOT_FOUND",
+  "LV_COMMAND_NOT_EXECUTABLE",
+  "LV_IMAGE_PLATFORM",
+  "LV_IMAGE_BROKEN",
+  "LV_IMAGE_DIGEST",
+  "LV_CONFIG",
+  "LV_USAGE",
+]);
+
+export function isFinal(code: Code): boolean {
+  return FINAL.has(code);
+}
+
+/** Failures of this version since its last healthy period. */
+export function attemptsOf(record: AppRecord, hash: string): number {
+  return record.trial?.hash === hash ? record.trial.attempts : 0;
+}
+
+/** One more failure: when to try again. After `maxRetries` only at the longest delay. */
+export function afterFailure(record: AppRecord, target: Pick<Target, "hash" | "app">, reason: string, chance: Chance): AppRecord {
+  const { now, random, timing } = chance;
+  const attempts = attemptsOf(record, target.hash) + 1;
+  const rule = target.app.restart;
+  const range = { minMs: rule?.minDelayMs ?? timing.minDelayMs, maxMs: rule?.maxDelayMs ?? timing.maxDelayMs };
+  const exponent = attempts > maxRetriesOf(rule, timing) ? 40 : attempts - 1;
+  const retryAt = { bootId: now.bootId, uptimeMs: now.uptimeMs + equalJitterMs(exponent, range, random) };
+  return { ...record, trial: { hash: target.hash, attempts, retryAt, reason } };
+}
+
+/** A sandbox has ended. On purpose: no failure. By itself: one more, whatever the policy then makes of it. */
+export function afterExit(record: AppRecord, sandbox: OwnSandbox, exit: ExitReport, target: Target | undefined, chance: Chance): AppRecord {
+  const noted = { ...record, lastExit: exit };
+  if (record.stopping.includes(sandbox.id) || target === undefined || target.hash !== sandbox.hash) return noted;
+  return afterFailure(noted, target, describeExit(exit, sandbox.error), chance);
+}
+
+/** The operator, or a new revision, wants it tried again: as if it had never failed. */
+export function forgive(record: AppRecord): AppRecord {
+  return { ...record, trial: undefined, rejected: undefined };
+}
+
+/** A rolled-back version stays out until the app changes; a failed one without a fallback gets a chance with each new revision. */
+export function isRejected(record: AppRecord, target: Target): boolean {
+  const { rejected } = record;
+  if (rejected === undefined || rejected.hash !== target.hash) return false;
+  return rejected.revision >= target.revision || fallbackOf(record, target) !== undefined;
+}
+
+/** The version to fall back to when `target` fails. */
+export function fallbackOf(record: AppRecord, target: Target): Target | undefined {
+  return record.good === undefined || record.good.hash === target.hash ? undefined : record.good;
+}
+
+export function maxRetriesOf(rule: RestartRule | undefined, timing: Timing): number {
+  return rule?.maxRetries ?? timing.maxRetries;
+}
+
+/** The monotonic time at which to try again; a reboot makes every wait void. */
+export function retryAtMs(record: AppRecord, hash: string, now: Moment): number {
+  const at = record.trial?.hash === hash ? record.trial.retryAt : undefined;
+  return at === undefined || at.bootId !== now.bootId ? 0 : at.uptimeMs;
+}
+
+/** How it ended, for people. */
+export function describeExit(exit: ExitReport, error = ""): string {
+  if (error !== "") return error;
+  if (exit.oomKilled) return "killed by the kernel: it used more memory than its budget; raise the memory budget or make it use less";
+  if (exit.lost === true) return "ended with its monitor, which was lost";
+  if (exit.signal !== 0) return `ended by signal ${exit.signal}`;
+  return `exited with code ${exit.exitCode}`;
+}
