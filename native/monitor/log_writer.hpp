@@ -1,0 +1,55 @@
+// A sandbox's output as lines in CRI log format (kubernetes/cri-api, "CRI logging format"):
+//     <RFC 3339 with nanoseconds> stdout|stderr F|P <text>
+// P: the text goes on in the stream's next line (pieces of lines over 16 KiB, and a last line without its end).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/spec.hpp"
+#include "monitor/log_files.hpp"
+#include "sys/time.hpp"
+
+namespace lightv {
+
+enum class Stream { out = 0, err = 1 };
+
+class LogWriter {
+ public:
+  /** Longest text of one line. */
+  static constexpr std::size_t kMaxText = 16U << 10;
+
+  LogWriter(std::string directory, LogOptions options)
+      : options_(options), files_(std::move(directory), options.maxFiles) {}
+
+  /** Fails when the directory can't be used; writing then drops and counts, as on a full disk. */
+  [[nodiscard]] Status open();
+  /** Takes whatever bytes came. Never fails and never waits: what the disk does not take is dropped and counted. */
+  void write(Stream stream, std::string_view data);
+  /** The stream has ended: what is left of its last line is written. */
+  void end(Stream stream);
+
+  [[nodiscard]] std::uint64_t lines() const { return nextLine_; }
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  void line(Stream stream, char tag, std::string_view text);
+  void reserve(std::size_t bytes);
+  bool tellDropped();
+  void flush();
+  bool append(std::string_view first, std::string_view second);
+
+  LogOptions options_;
+  LogFiles files_;
+  bool usable_ = false;
+  std::uint64_t nextLine_ = 0;
+  std::uint64_t dropped_ = 0;           // since the last line that told so
+  std::array<std::string, 2> pending_;  // the begun line of each stream
+  std::string batch_;                   // whole lines that are not on the disk yet
+  std::uint64_t batchLines_ = 0;
+  char now_[kTimeLength + 1] = {};
+};
+
+}  // namespace lightv
