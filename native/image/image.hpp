@@ -41,19 +41,23 @@ struct ImageInfo {
 /** Checks header, section table and manifest, not the content. No more than a few pages are read. */
 Result<ImageInfo> readImage(int fd);
 Result<ImageInfo> readImageFile(const std::string& path);
-/** The same over bytes in memory of which at least header, manifest and chunk table are right: what the fuzzer calls. */
+/** The same over bytes in memory of which at least header, manifest and chunk table are right: what the fuzzer calls.
+ */
 Result<ImageInfo> parseImage(std::string_view header, std::string_view manifest, std::uint64_t fileSize);
 
 /** Called with bytes done and bytes in all; return false to stop (then the error is ECANCELED). */
 using Progress = bool (*)(void* context, std::uint64_t done, std::uint64_t total);
-/** Reads all of it: every chunk's SHA-256, the chunk table's digest, the table's coverage. Names the first bad chunk. */
+/** Reads all of it: every chunk's SHA-256, the chunk table's digest, the table's coverage. Names the first bad chunk.
+ */
 Result<ImageInfo> verifyImage(int fd, Progress progress = nullptr, void* context = nullptr);
 
 enum class MountWay { file, loop, unpacked };
 
 /**
- * A detached, read-only, nodev mount of the image's file system, by the first way that this kernel has (LIGHTV_IMAGE_MOUNT=file|loop|unpacked forces one, for tests). Nothing of it is visible in any mount
- * namespace; it goes when the last descriptor and the last namespace that took it go. A loop device clears itself (LO_FLAGS_AUTOCLEAR).
+ * A detached, read-only, nodev mount of the image's file system, by the first way that this kernel has
+ * (LIGHTV_IMAGE_MOUNT=file|loop|unpacked forces one, for tests). Nothing of it is visible in any mount namespace; it
+ * goes when the last descriptor and the last namespace that took it go. A loop device clears itself
+ * (LO_FLAGS_AUTOCLEAR).
  */
 struct ImageMount {
   Fd mount;

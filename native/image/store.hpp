@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "image/image.hpp"
@@ -21,7 +22,8 @@ class ImageStore {
  public:
   explicit ImageStore(std::string root) : root_(std::move(root)) {}
 
-  /** A name, sha256:<hex>, a unique prefix of the hex (12 or more), or the path of a .lv file ("./x.lv", "/x.lv", or ends in ".lv"). */
+  /** A name, sha256:<hex>, a unique prefix of the hex (12 or more), or the path of a .lv file ("./x.lv", "/x.lv", or
+   * ends in ".lv"). */
   [[nodiscard]] Result<ImageInfo> resolve(const std::string& image, std::string& pathOut) const;
   [[nodiscard]] Result<std::vector<ImageRef>> refs() const;
   /** Digests of all images, named or not. */
@@ -34,6 +36,8 @@ class ImageStore {
   [[nodiscard]] Status removeImage(const std::string& digest) const;
 
  private:
+  [[nodiscard]] Result<std::string> findDigest(const std::string& image) const;
+
   std::string root_;
 };
 
