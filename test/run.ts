@@ -9,7 +9,7 @@ import { runFuzzers, runLint, runNative } from "./lib/run-native.ts";
 import { type Outcome, print, runFiles } from "./lib/run-suites.ts";
 
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
-const FUZZ_SECONDS = Number(process.env["LIGHTV_FUZZ_SECONDS"] ?? 60);
+const FUZZ_SECONDS = Number(process.env.LIGHTV_FUZZ_SECONDS ?? 60);
 
 /** Unit tests may run side by side; what touches the kernel's tables counts them, and must be alone. */
 const PARTS: Readonly<Record<string, () => Promise<Outcome[]>>> = {

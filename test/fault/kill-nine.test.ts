@@ -10,7 +10,7 @@ import { suite } from "#test/lib/suite.ts";
 import { until, World } from "#test/lib/world.ts";
 
 const test = suite("fault/kill-nine");
-const DEPLOYS = Number(process.env["LIGHTV_KILL_DEPLOYS"] ?? 50);
+const DEPLOYS = Number(process.env.LIGHTV_KILL_DEPLOYS ?? 50);
 
 /** A seeded generator (mulberry32), so that a failing run can be had again with LIGHTV_SEED. */
 function random(seed: number): () => number {
@@ -65,7 +65,7 @@ test(
   async (t) => {
     const reason = World.unavailable();
     if (reason !== undefined) t.skip(reason);
-    const seed = Number(process.env["LIGHTV_SEED"] ?? Date.now() % 1_000_000);
+    const seed = Number(process.env.LIGHTV_SEED ?? Date.now() % 1_000_000);
     console.log(`seed ${seed}`);
     const next = random(seed);
     const world = new World({ device: "victim" });

@@ -50,7 +50,7 @@ export class Box {
   readonly runRoot: string;
   readonly binary: string;
 
-  constructor(binary = process.env["LIGHTV_BIN"] ?? join(DIST, "bin", "lightv")) {
+  constructor(binary = process.env.LIGHTV_BIN ?? join(DIST, "bin", "lightv")) {
     this.directory = mkdtempSync(join(tmpdir(), "lightv-box-"));
     this.root = join(this.directory, "root");
     this.runRoot = join(this.directory, "run");
@@ -58,7 +58,7 @@ export class Box {
   }
 
   /** Why tests with real sandboxes can't run here, or undefined. */
-  static unavailable(binary = process.env["LIGHTV_BIN"] ?? join(DIST, "bin", "lightv")): string | undefined {
+  static unavailable(binary = process.env.LIGHTV_BIN ?? join(DIST, "bin", "lightv")): string | undefined {
     if (process.getuid?.() !== 0) return "needs root";
     return existsSync(binary) ? undefined : `${binary} is not built: npm run build`;
   }

@@ -64,7 +64,7 @@ export function suite(name: string): Suite {
     inner(title, wrap(title, body, options));
   }) as Suite;
   test.only = (title, body, options) => {
-    if (process.env["CI"] !== undefined) throw new Error(`${name}: "${title}" is marked only`);
+    if (process.env.CI !== undefined) throw new Error(`${name}: "${title}" is marked only`);
     inner.only(title, wrap(title, body, options));
   };
   test.skip = (title, reason) => {

@@ -56,7 +56,7 @@ test("nothing is left to do by a note in the code", () => {
 
 test("every dependency has its reason in docs/dependencies.md, and none is named that is not used", () => {
   const manifest = JSON.parse(read("package.json")) as Record<string, Record<string, string> | undefined>;
-  const used = [...Object.keys(manifest["dependencies"] ?? {}), ...Object.keys(manifest["devDependencies"] ?? {})];
+  const used = [...Object.keys(manifest.dependencies ?? {}), ...Object.keys(manifest.devDependencies ?? {})];
   const documented = [...read("docs/dependencies.md").matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1] ?? "");
   assert.equal(
     used.filter((name) => !documented.includes(name)),
