@@ -1,0 +1,41 @@
+/** What the store's users see. */
+import type { Manifest } from "#agent/image/manifest.ts";
+
+export interface StoredImage {
+  readonly digest: string;
+  /** The `.lv` file: mountable, never changed. */
+  readonly path: string;
+  /** Bytes of the file. */
+  readonly size: number;
+  readonly manifest: Manifest;
+}
+
+export interface FetchProgress {
+  /** Bytes of the file that are there and checked. */
+  readonly done: number;
+  readonly total: number;
+  /** Of `done`: bytes that other images of this device already had, and that no network carried. */
+  readonly reused: number;
+}
+
+export interface FetchRequest {
+  readonly digest: string;
+  /** Bytes of the file, as the desired state says it: the disk is checked before any byte moves. Absent: taken from the server's answer. */
+  readonly size?: number;
+  readonly url: string;
+  /** Sent to the origin of `url` only, never to where that redirects. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** PEM certificates that replace the system's, for https. */
+  readonly ca?: string;
+  /** NAME:TAG to give to the image when it is there. */
+  readonly name?: string;
+  readonly onProgress?: (progress: FetchProgress) => void;
+}
+
+export interface Collected {
+  /** Digests removed. */
+  readonly removed: readonly string[];
+  readonly freedBytes: number;
+  /** Bytes free on the disk afterwards. */
+  readonly freeBytes: number;
+}
