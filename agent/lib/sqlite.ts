@@ -38,8 +38,9 @@ export function openDatabase(path: string, schema: string, options: OpenOptions)
   }
 }
 
-/** Runs `body` in one transaction: all of it is kept, or nothing. */
+/** Runs `body` in one transaction: all of it is kept, or nothing. Within another one it is part of that. */
 export function transaction<T>(database: Database, body: () => T): T {
+  if (database.isTransaction) return body();
   database.exec("BEGIN IMMEDIATE");
   try {
     const result = body();

@@ -29,7 +29,7 @@ export function admit(
   const leaving = sandboxes.filter((sandbox) => sandbox.status === "running" && !wanted.has(sandbox.app));
   const room = { used: 0, leaving: sum(leaving.map((sandbox) => sandbox.memoryBytes)), limit: limitOf(capacity), capacity };
   for (const target of order) {
-    const refusal = portConflict(target, ports) ?? memoryShortage(target, memoryOf(target, images), room);
+    const refusal = portConflict(target, ports) ?? memoryShortage(memoryOf(target, images), room);
     if (refusal !== undefined) {
       refused.set(target.app.name, refusal);
       if (!refusal.waits) continue;
@@ -66,7 +66,7 @@ interface Room {
   readonly capacity: Capacity;
 }
 
-function memoryShortage(target: Target, wants: number, room: Room): Refusal | undefined {
+function memoryShortage(wants: number, room: Room): Refusal | undefined {
   const { used, leaving, limit, capacity } = room;
   if (wants === 0 || used + leaving + wants <= limit) return undefined;
   const sums = `it asks for ${mib(wants)} of memory, other apps have ${mib(used)}, and the device has ${mib(limit)} for apps (${mib(

@@ -104,7 +104,7 @@ export const TIMING: Timing = {
 /** What to do next, in order. */
 export type Step =
   | { readonly kind: "remove"; readonly sandbox: OwnSandbox; readonly reason: string }
-  | { readonly kind: "stop"; readonly sandbox: OwnSandbox; readonly reason: string; readonly unhealthy: boolean }
+  | { readonly kind: "stop"; readonly sandbox: OwnSandbox; readonly reason: string; readonly unhealthy: Target | undefined }
   | { readonly kind: "pull"; readonly target: Target }
   | { readonly kind: "create"; readonly target: Target }
   /** The sandbox of this hash; found anew, because `create` before it has just made it. */

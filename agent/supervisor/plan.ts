@@ -151,7 +151,7 @@ function planUnhealthy(view: View, wanted: Target, current: OwnSandbox, good: bo
   const steps: Step[] =
     !good && fallbackOf(view.record, wanted) !== undefined
       ? [{ kind: "reject", target: wanted, code: "LV_TIMEOUT", reason: "it did not become healthy in its start period" }]
-      : [{ ...stop(current, reason), unhealthy: true }];
+      : [{ ...stop(current, reason), unhealthy: wanted }];
   return { ...result(view, wanted, steps, "unhealthy", reason), shown: current };
 }
 
@@ -204,7 +204,7 @@ function find(view: View, hash: string): OwnSandbox | undefined {
 }
 
 function stop(sandbox: OwnSandbox, reason: string): Extract<Step, { kind: "stop" }> {
-  return { kind: "stop", sandbox, reason, unhealthy: false };
+  return { kind: "stop", sandbox, reason, unhealthy: undefined };
 }
 
 function removal(sandbox: OwnSandbox, reason: string): Step[] {

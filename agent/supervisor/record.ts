@@ -32,21 +32,20 @@ export function attemptsOf(record: AppRecord, hash: string): number {
 }
 
 /** One more failure: when to try again. After `maxRetries` only at the longest delay. */
-export function afterFailure(record: AppRecord, target: Pick<Target, "hash" | "app">, reason: string, chance: Chance): AppRecord {
+export function afterFailure(record: AppRecord, hash: string, restart: RestartRule | undefined, reason: string, chance: Chance): AppRecord {
   const { now, random, timing } = chance;
-  const attempts = attemptsOf(record, target.hash) + 1;
-  const rule = target.app.restart;
-  const range = { minMs: rule?.minDelayMs ?? timing.minDelayMs, maxMs: rule?.maxDelayMs ?? timing.maxDelayMs };
-  const exponent = attempts > maxRetriesOf(rule, timing) ? 40 : attempts - 1;
+  const attempts = attemptsOf(record, hash) + 1;
+  const range = { minMs: restart?.minDelayMs ?? timing.minDelayMs, maxMs: restart?.maxDelayMs ?? timing.maxDelayMs };
+  const exponent = attempts > maxRetriesOf(restart, timing) ? 40 : attempts - 1;
   const retryAt = { bootId: now.bootId, uptimeMs: now.uptimeMs + equalJitterMs(exponent, range, random) };
-  return { ...record, trial: { hash: target.hash, attempts, retryAt, reason } };
+  return { ...record, trial: { hash, attempts, retryAt, reason } };
 }
 
 /** A sandbox has ended. On purpose: no failure. By itself: one more, whatever the policy then makes of it. */
 export function afterExit(record: AppRecord, sandbox: OwnSandbox, exit: ExitReport, target: Target | undefined, chance: Chance): AppRecord {
   const noted = { ...record, lastExit: exit };
   if (record.stopping.includes(sandbox.id) || target === undefined || target.hash !== sandbox.hash) return noted;
-  return afterFailure(noted, target, describeExit(exit, sandbox.error), chance);
+  return afterFailure(noted, target.hash, target.app.restart, describeExit(exit, sandbox.error), chance);
 }
 
 /** The operator, or a new revision, wants it tried again: as if it had never failed. */

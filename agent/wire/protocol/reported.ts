@@ -18,8 +18,8 @@ export const PHASES = [
   "crashloop",
   "failed",
 ] as const;
-export const Phase = Type.Union(PHASES.map((phase) => Type.Literal(phase)));
 export type Phase = (typeof PHASES)[number];
+export const Phase = Type.Unsafe<Phase>(Type.Union(PHASES.map((phase) => Type.Literal(phase))));
 
 export const Exit = Type.Object({
   exitCode: Type.Integer(),

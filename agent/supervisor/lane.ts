@@ -1,0 +1,59 @@
+/** One app's operations, one after the other: each with a deadline, all of them to be cut off when something newer is wanted. */
+import type { Clock } from "#agent/lib/clock.ts";
+import { LightvError } from "#agent/lib/errors.ts";
+
+export class Lane {
+  private readonly clock: Clock;
+  private tail: Promise<void> = Promise.resolve();
+  private controller: AbortController | undefined;
+  private waiting = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  get busy(): boolean {
+    return this.waiting > 0;
+  }
+
+  /** Runs `body` when what is under way has ended. Never rejects: `body` deals with its own errors. */
+  run(body: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.waiting++;
+    const controller = new AbortController();
+    this.controller = controller;
+    this.tail = this.tail.then(async () => {
+      try {
+        await body(controller.signal);
+      } finally {
+        this.waiting--;
+      }
+    });
+    return this.tail;
+  }
+
+  /** What runs now shall end at its next step. */
+  preempt(reason: string): void {
+    this.controller?.abort(new LightvError("LV_STALE_REVISION", reason));
+  }
+
+  idle(): Promise<void> {
+    return this.tail;
+  }
+
+  /** The operation's result, or LV_TIMEOUT; its signal aborts at the deadline, and when the lane is pre-empted. */
+  async within<T>(timeoutMs: number, what: string, signal: AbortSignal, operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new AbortController();
+    const over = this.clock.sleep(timeoutMs, deadline.signal).then(() => {
+      throw new LightvError("LV_TIMEOUT", `${what} took longer than ${Math.round(timeoutMs / 1000)} s`, {
+        hint: "it is tried again; operation-timeout sets the limit",
+      });
+    });
+    const own = new AbortController();
+    over.catch((error: unknown) => own.abort(error));
+    try {
+      return await Promise.race([operation(AbortSignal.any([signal, own.signal])), over]);
+    } finally {
+      deadline.abort(new Error("done"));
+    }
+  }
+}
