@@ -10,6 +10,7 @@ namespace lightv {
 namespace {
 
 constexpr std::size_t kReadBytes = 16U << 10;
+constexpr std::size_t kDrainBytes = 2U << 20;
 
 }  // namespace
 
@@ -47,7 +48,8 @@ bool Output::readOnce() {
 }
 
 void Output::drain() {
-  while (source_) {
+  // A pipe holds 64 KiB, or what fcntl(2) F_SETPIPE_SZ gave it; other processes in there may still be writing.
+  for (std::size_t left = kDrainBytes; source_ && left > 0; left -= kReadBytes) {
     pollfd entry{source_.get(), POLLIN, 0};
     if (poll(&entry, 1, 0) <= 0 || !readOnce()) break;
   }
@@ -88,7 +90,9 @@ bool Output::offer(Client& client) {
 }
 
 void Output::flush() {
-  std::erase_if(clients_, [this](Client& client) { return !offer(client); });
+  for (auto client = clients_.begin(); client != clients_.end();) {
+    client = offer(*client) ? client + 1 : clients_.erase(client);
+  }
   settle();
 }
 

@@ -1,0 +1,157 @@
+#include "monitor/execution.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "image/image.hpp"
+#include "sys/file.hpp"
+#include "sys/syscalls.hpp"
+#include "sys/time.hpp"
+
+namespace lightv {
+namespace {
+
+struct Pipe {
+  Fd read, write;
+};
+
+Status openPipe(Pipe& made) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return Error{"pipe", errno, "standard streams"};
+  made.read.reset(ends[0]);
+  made.write.reset(ends[1]);
+  return {};
+}
+
+/** The pipes of a workload without terminal. */
+struct Pipes {
+  Pipe in, out, err;
+};
+
+Status openPipes(const Spec& spec, Pipes& pipes) {
+  if (spec.terminal) return {};
+  if (Status status = openPipe(pipes.out); !status) return status;
+  if (Status status = openPipe(pipes.err); !status) return status;
+  return spec.openStdin ? openPipe(pipes.in) : Status();
+}
+
+/** The overlay's upper directory becomes "/" inside: it needs the image root's owner and mode, not our 0700. */
+Status makeWritableLayer(const SandboxFiles& files, int rootMount) {
+  if (exists(files.upper())) return makeDirs(files.work());
+  struct stat root {};
+  if (fstat(rootMount, &root) != 0) return Error{"stat", errno, "the image's root"};
+  const std::string fresh = files.directory() + "/upper.new";
+  if (Status status = makeDirs(files.work()); !status) return status;
+  if (Status status = makeDirs(fresh); !status) return status;
+  if (chown(fresh.c_str(), root.st_uid, root.st_gid) != 0) return Error{"chown", errno, fresh};
+  if (chmod(fresh.c_str(), root.st_mode & 07777) != 0) return Error{"chmod", errno, fresh};
+  if (rename(fresh.c_str(), files.upper().c_str()) != 0) return Error{"rename", errno, fresh};
+  return {};
+}
+
+Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes) {
+  Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
+  if (!image) return image.error();
+  LaunchParts parts;
+  parts.rootMount = image->mount.get();
+  if (!spec.readOnlyRoot) {
+    if (Status status = makeWritableLayer(files, parts.rootMount); !status) return status.error();
+    parts.upperDir = files.upper();
+    parts.workDir = files.work();
+  }
+  parts.cgroup = &execution.cgroup;
+  parts.stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get()};
+  return launch(spec, std::move(parts));
+}
+
+/** With a terminal the one pty master serves both directions; each user gets a descriptor of its own. */
+Status takeStreams(const Spec& spec, Execution& execution, Pipes& pipes) {
+  if (!spec.terminal) {
+    execution.output = std::move(pipes.out.read);
+    execution.errors = std::move(pipes.err.read);
+    execution.stdinEnd = std::move(pipes.in.write);
+    return {};
+  }
+  execution.output.reset(fcntl(execution.launched.ptyMaster.get(), F_DUPFD_CLOEXEC, 3));
+  if (!execution.output) return Error{"dup", errno, "pty master"};
+  execution.stdinEnd = std::move(execution.launched.ptyMaster);
+  return {};
+}
+
+}  // namespace
+
+Result<Execution> execute(const Spec& spec, const SandboxFiles& files) {
+  Execution execution;
+  Pipes pipes;
+  if (Status status = openPipes(spec, pipes); !status) return status.error();
+  Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
+  if (!cgroup) return cgroup.error();
+  execution.cgroup = std::move(*cgroup);
+  Result<Launched> launched = launchIn(spec, files, execution, pipes);
+  if (!launched) {
+    (void)execution.cgroup.remove();
+    return launched.error();
+  }
+  execution.launched = std::move(*launched);
+  for (const std::string& warning : execution.launched.warnings) execution.warnings.push_back(warning);
+  execution.workload.reset(sys::pidfdOpen(execution.launched.workloadPid));
+  if (Status status = takeStreams(spec, execution, pipes); !status) {
+    killAll(execution);
+    tearDown(execution);
+    return status.error();
+  }
+  return execution;
+}
+
+Status signalWorkload(const Execution& execution, int signal) {
+  // By pidfd: the number may have gone to another process by now. Kernels before 5.3 have none.
+  const int failed = execution.workload ? sys::pidfdSendSignal(execution.workload.get(), signal)
+                                        : ::kill(execution.launched.workloadPid, signal);
+  if (failed == 0 || errno == ESRCH) return {};
+  return Error{"kill", errno, "signal " + std::to_string(signal)};
+}
+
+void killAll(const Execution& execution) {
+  // With PID 1 the kernel ends all of the PID namespace (pid_namespaces(7)).
+  if (execution.launched.initPidfd) {
+    (void)sys::pidfdSendSignal(execution.launched.initPidfd.get(), SIGKILL);
+  } else if (execution.launched.initPid > 0) {
+    (void)::kill(execution.launched.initPid, SIGKILL);
+  }
+}
+
+ExitInfo howItEnded(const Execution& execution) {
+  ExitInfo exit;
+  if (const Result<WorkloadExit> told = readExit(execution.launched)) {
+    exit.exitCode = told->exitCode;
+    exit.signal = told->signal;
+  } else {
+    exit.exitCode = 128 + SIGKILL;
+    exit.signal = SIGKILL;
+    exit.error = told.error().message();
+  }
+  exit.finishedAt = timeNow();
+  if (const Result<CgroupStats> stats = execution.cgroup.stats()) exit.oomKilled = stats->oomKills > 0;
+  return exit;
+}
+
+void tearDown(Execution& execution) {
+  if (execution.launched.initPid > 0) {
+    killAll(execution);
+    // readExit() may have reaped it already: then ECHILD, at once.
+    while (waitpid(execution.launched.initPid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (!execution.cgroup.remove()) {
+    (void)execution.cgroup.kill();
+    (void)execution.cgroup.remove();
+  }
+  execution = Execution();
+}
+
+}  // namespace lightv

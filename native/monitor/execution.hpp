@@ -1,0 +1,40 @@
+// One run of a workload, from cgroup and image to the last process: what the monitor makes again at each restart.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/launch.hpp"
+#include "monitor/layout.hpp"
+#include "monitor/records.hpp"
+#include "sys/fd.hpp"
+#include "sys/result.hpp"
+
+namespace lightv {
+
+/** Descriptors and processes of a run. Destroying it without tearDown() leaves the processes. */
+struct Execution {
+  Cgroup cgroup;
+  Launched launched;
+  Fd workload;        // pidfd of the workload
+  Fd output, errors;  // our ends of its streams; with a terminal `output` is the pty master, `errors` nothing
+  Fd stdinEnd;        // what an attached client gets: write end of stdin, or the pty master
+  std::vector<std::string> warnings;
+};
+
+/** Starts the workload: launch()'s error convention. On failure nothing is left. */
+Result<Execution> execute(const Spec& spec, const SandboxFiles& files);
+
+/** Sends a signal to the workload. One that has ended already is fine. */
+Status signalWorkload(const Execution& execution, int signal);
+
+/** Ends everything in the sandbox at once. */
+void killAll(const Execution& execution);
+
+/** How it ended: call it when Launched::status is readable. Tells OOM by the cgroup's counter. */
+ExitInfo howItEnded(const Execution& execution);
+
+/** Waits for PID 1 and removes the cgroup. What it could not remove the next looker finds. */
+void tearDown(Execution& execution);
+
+}  // namespace lightv

@@ -1,0 +1,157 @@
+#include "monitor/life.hpp"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "monitor/removal.hpp"
+#include "sys/file.hpp"
+#include "sys/time.hpp"
+
+namespace lightv {
+namespace {
+
+/** As the command's exit codes: 127 not found, 126 can't be invoked, 125 the engine (docs/sandbox.md). */
+ExitInfo failedStart(const Error& error) {
+  ExitInfo exit;
+  exit.exitCode = error.op != "exec" ? 125 : error.err == ENOENT ? 127 : 126;
+  exit.finishedAt = timeNow();
+  exit.error = error.message();
+  return exit;
+}
+
+}  // namespace
+
+bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd lock) {
+  lock_ = std::move(lock);
+  const unsigned id = clients_.add(std::move(client)).id;
+  state_.monitorPid = getpid();
+  stdinOnce_ = request.wantStdin && !spec_.terminal;
+  Status status = writeState();  // from here on a monitor that vanishes is noticed
+  if (status.ok()) {
+    Result<Fd> listener = listenSeqpacket(files_.socket());
+    if (listener) {
+      listener_ = std::move(*listener);
+    } else {
+      status = listener.error();
+    }
+  }
+  if (Status opened = log_.open(); !opened) logWarning_ = "log: " + opened.error().message();
+  if (status.ok()) {
+    attach(id, request, message);
+    status = start();
+  }
+  if (!status) {
+    clients_.send(id, errorAnswer(status.error()));
+    clients_.drop(id);
+    finish(failedStart(status.error()));
+    return false;
+  }
+  clients_.send(id, toJson(ControlAnswer{state_.pid, state_.warnings, {}}),
+                request.wantStdin ? execution_.stdinEnd.get() : -1);
+  if (Client* first = clients_.find(id)) first->waits = true;
+  if (stdinOnce_) execution_.stdinEnd.reset();
+  // What reading the configuration and starting took: there are thousands of us.
+  malloc_trim(0);
+  return true;
+}
+
+/** One run. The records come first, so that a loss at any point is seen. */
+Status Life::start() {
+  state_.startedAt = timeNow();
+  state_.status = SandboxStatus::created;
+  if (!spec_.autoRemove) {
+    const std::string record = toJson(StartRecord{state_.startedAt, state_.restartCount});
+    if (Status written = writeFileAtomic(files_.started(), record); !written) return written;
+  }
+  if (Status written = writeState(); !written) return written;
+  Result<Execution> execution = execute(spec_, files_);
+  if (!execution) return execution.error();
+  execution_ = std::move(*execution);
+  startedUs_ = monotonicUs();
+  killAtUs_ = 0;
+  out_.open(std::move(execution_.output));
+  err_.open(std::move(execution_.errors));
+  state_.warnings = execution_.warnings;
+  if (!logWarning_.empty()) state_.warnings.push_back(logWarning_);
+  state_.pid = execution_.launched.workloadPid;
+  state_.initPid = execution_.launched.initPid;
+  phase_ = Phase::running;
+  setStatus(SandboxStatus::running);
+  return {};
+}
+
+void Life::runEnded() {
+  out_.drain();
+  err_.drain();
+  ExitInfo exit = howItEnded(execution_);
+  if (!shallRestart(spec_.restart, exit.exitCode, state_.restartCount, stopped_)) return finish(std::move(exit));
+  phase_ = Phase::restarting;
+  const std::uint64_t delayUs = std::uint64_t{backoff_.next(monotonicUs() - startedUs_)} * 1000;
+  restartAtUs_ = monotonicUs() + delayUs;
+  state_.exit = std::move(exit);
+  state_.pid = state_.initPid = 0;
+  setStatus(SandboxStatus::restarting);
+  tearDown(execution_);
+}
+
+void Life::startAgain() {
+  state_.restartCount++;
+  // What `update` and `rename` have changed meanwhile counts from now on.
+  if (const Result<std::string> text = readFile(files_.config())) {
+    if (Result<Spec> spec = parseSpec(*text)) {
+      spec->restart = spec_.restart;
+      spec_ = std::move(*spec);
+    }
+  }
+  const Status started = start();
+  if (started.ok()) {
+    if (stdinOnce_) execution_.stdinEnd.reset();
+    return;
+  }
+  ExitInfo exit = failedStart(started.error());
+  if (!shallRestart(spec_.restart, exit.exitCode, state_.restartCount, stopped_)) return finish(std::move(exit));
+  phase_ = Phase::restarting;
+  restartAtUs_ = monotonicUs() + std::uint64_t{backoff_.next(0)} * 1000;
+  state_.exit = std::move(exit);
+  setStatus(SandboxStatus::restarting);
+}
+
+/**
+ * The end for good. The record first, then nobody new comes in, then those who wait are told, and only then the slow
+ * part. Without state.json but with the lock, others see "ending" and wait for the lock.
+ */
+void Life::finish(ExitInfo exit) {
+  phase_ = Phase::over;
+  const ExitRecord record{exit, state_.startedAt, state_.restartCount, state_.warnings};
+  ended_ = std::move(exit);
+  if (spec_.autoRemove) {
+    (void)hideSandbox(files_, spec_.name);
+  } else if (writeFileAtomic(files_.exit(), toJson(record), 0600, Durable::yes)) {
+    unlink(files_.started().c_str());
+  }
+  unlink(files_.state().c_str());
+  unlink(files_.socket().c_str());
+  listener_.reset();
+  answerWaiting();
+  tearDown(execution_);
+  if (spec_.autoRemove) removeFiles();
+  lock_.reset();
+}
+
+void Life::removeFiles() {
+  (void)deleteVolumes(files_.paths(), anonymousVolumes(spec_));
+  (void)deleteHidden(files_);
+}
+
+Status Life::writeState() {
+  return writeFileAtomic(files_.state(), toJson(state_));
+}
+
+void Life::setStatus(SandboxStatus status) {
+  state_.status = status;
+  (void)writeState();
+}
+
+}  // namespace lightv

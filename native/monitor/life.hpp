@@ -1,0 +1,82 @@
+// The state of one monitor and what happens in it, one event at a time. No process set-up here (monitor.cpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitor/clients.hpp"
+#include "monitor/control.hpp"
+#include "monitor/execution.hpp"
+#include "monitor/layout.hpp"
+#include "monitor/log_writer.hpp"
+#include "monitor/output.hpp"
+#include "monitor/records.hpp"
+#include "monitor/restart.hpp"
+#include "sys/socket.hpp"
+
+namespace lightv {
+
+class Life {
+ public:
+  Life(SandboxFiles files, Spec spec)
+      : files_(std::move(files)), spec_(std::move(spec)), log_(files_.logDirectory(), spec_.log) {}
+
+  /** Takes the first client (with its "start") and the lock, and starts the sandbox. False: it has been told why not.
+   */
+  bool begin(Fd client, Message message, const ControlRequest& request, Fd lock);
+  /** Serves until the sandbox has ended for good, its traces are gone and attached clients have their output. */
+  void serve();
+
+ private:
+  enum class Phase { starting, running, restarting, over };
+
+  // life.cpp
+  Status start();
+  void runEnded();
+  void startAgain();
+  void finish(ExitInfo exit);
+  void removeFiles();
+  Status writeState();
+  void setStatus(SandboxStatus status);
+
+  // serve.cpp
+  void turn();
+  [[nodiscard]] int timeLeft() const;
+  void timePassed();
+  void signalled();
+  void linger();
+
+  // requests.cpp
+  void receive(unsigned id);
+  void answer(unsigned id, ControlRequest request, Message& message);
+  void attach(unsigned id, const ControlRequest& request, Message& message);
+  void leave(unsigned id);
+  void stop(int signal, std::int64_t timeoutMs);
+  Status kill(int signal);
+  Status pause(bool paused);
+  void endIfUnwanted();
+  void answerWaiting();
+
+  SandboxFiles files_;
+  Spec spec_;
+  Phase phase_ = Phase::starting;
+  StateRecord state_;
+  LogWriter log_;
+  Output out_{log_, Stream::out};
+  Output err_{log_, Stream::err};
+  Clients clients_;
+  Execution execution_;
+  RestartBackoff backoff_;
+  std::optional<ExitInfo> ended_;  // set when over
+  bool stopped_ = false;           // by the user: not started again
+  bool stdinOnce_ = false;         // whoever started it owns stdin: it ends with that client
+  std::uint64_t startedUs_ = 0;
+  std::uint64_t killAtUs_ = 0;  // 0: no stop under way
+  std::uint64_t restartAtUs_ = 0;
+  std::string logWarning_;
+  Fd lock_, listener_, signals_;
+};
+
+}  // namespace lightv

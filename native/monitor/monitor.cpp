@@ -1,0 +1,76 @@
+#include "monitor/monitor.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "core/cgroup_tree.hpp"
+#include "monitor/life.hpp"
+#include "monitor/lock.hpp"
+#include "sys/file.hpp"
+#include "sys/socket.hpp"
+
+namespace lightv {
+namespace {
+
+/** Signals come by signalfd, and those of the caller's terminal or of broken pipes must not end a monitor. */
+void prepareSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU}) {
+    sigaddset(&set, signal);
+  }
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+}
+
+Result<Spec> readConfig(const SandboxFiles& files) {
+  const Result<std::string> text = readFile(files.config());
+  if (!text) return text.error();
+  return parseSpec(*text);
+}
+
+int refuse(int socket, const Error& error) {
+  (void)sendMessage(socket, errorAnswer(error));
+  return 1;
+}
+
+/** The monitor proper, in a session of its own. */
+int live(const Paths& paths, const std::string& id, Fd socket) {
+  Result<Message> message = receiveMessage(socket.get());
+  if (!message || message->endOfFile) return 1;
+  const Result<ControlRequest> request = parseRequest(message->text);
+  if (!request) return refuse(socket.get(), request.error());
+  if (request->op != ControlOp::start) return refuse(socket.get(), Error{"start", EPROTO, id});
+  const SandboxFiles files(paths, id);
+  Result<Fd> lock = lockForMonitor(files);
+  if (!lock) return refuse(socket.get(), lock.error());
+  Result<Spec> spec = readConfig(files);
+  if (!spec) return refuse(socket.get(), spec.error());
+  if (Status joined = ensureMonitorGroup(spec->cgroupParent); !joined) return refuse(socket.get(), joined.error());
+  (void)fcntl(socket.get(), F_SETFL, O_NONBLOCK);
+  Life life(files, std::move(*spec));
+  if (!life.begin(std::move(socket), std::move(*message), *request, std::move(*lock))) return 1;
+  life.serve();
+  return 0;
+}
+
+}  // namespace
+
+int monitorMain(const Paths& paths, const std::string& id) {
+  prepareSignals();
+  if (setsid() < 0 && errno != EPERM) return 1;
+  // Whoever called shall have no child to wait for, and a session's leader could get a terminal by opening one.
+  const pid_t child = fork();
+  if (child != 0) return child < 0 ? 1 : 0;
+  (void)prctl(PR_SET_NAME, "lightv-monitor");
+  (void)prctl(PR_SET_PDEATHSIG, 0);
+  if (chdir("/") != 0) return 1;
+  umask(022);
+  return live(paths, id, Fd(kStartSocket));
+}
+
+}  // namespace lightv

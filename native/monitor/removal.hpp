@@ -1,0 +1,34 @@
+// How a sandbox goes away, step by step, so that a kill at any point leaves either a whole sandbox or only what
+// Engine::sweep finds. The caller holds the sandbox's lock.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/spec.hpp"
+#include "monitor/layout.hpp"
+#include "sys/fd.hpp"
+#include "sys/result.hpp"
+
+namespace lightv {
+
+/**
+ * Excludes others who take names away (symlink(2) alone excludes those who claim one): held over "this name is still
+ * mine, or nobody's" and the unlink. Released when the Fd closes.
+ */
+Result<Fd> lockNames(const Paths& paths);
+
+/** Gives the name free if it still points to `id`; missing is fine. */
+Status freeName(const Paths& paths, const std::string& name, const std::string& id);
+
+/** Makes the sandbox vanish in one step: its directory gets a name that nobody looks at, then its name is free. */
+Status hideSandbox(const SandboxFiles& files, const std::string& name);
+
+/** Deletes what hideSandbox() hid, the run directory with the lock last. */
+Status deleteHidden(const SandboxFiles& files);
+
+/** Names of the volumes that create() made for this sandbox alone: 64 hexadecimal digits. */
+std::vector<std::string> anonymousVolumes(const Spec& spec);
+Status deleteVolumes(const Paths& paths, const std::vector<std::string>& names);
+
+}  // namespace lightv
