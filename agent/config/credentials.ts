@@ -37,5 +37,5 @@ function isCredentials(value: unknown): value is Credentials {
   if (typeof value !== "object" || value === null) return false;
   const fields = value as Record<string, unknown>;
   const texts = ["device", "password", "mqttUrl", "imagesUrl"].every((key) => typeof fields[key] === "string" && fields[key] !== "");
-  return texts && DEVICE_ID.test(String(fields["device"]));
+  return texts && DEVICE_ID.test(String(fields.device));
 }

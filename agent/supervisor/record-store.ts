@@ -15,7 +15,7 @@ export class RecordStore {
   /** Reads what is there; to be called once before anything else. */
   load(): void {
     for (const row of this.database.prepare("SELECT name, record FROM app").all()) {
-      this.records.set(String(row["name"]), { ...NO_RECORD, ...(JSON.parse(String(row["record"])) as Partial<AppRecord>) });
+      this.records.set(String(row.name), { ...NO_RECORD, ...(JSON.parse(String(row.record)) as Partial<AppRecord>) });
     }
   }
 
