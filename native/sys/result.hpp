@@ -14,12 +14,13 @@ struct Error {
   int err = 0;         // errno, 0 when no system call failed
   std::string detail;  // on what, and what was found
   std::string hint;    // what the user can do next; may be empty
+  bool plain = false;  // op and detail say it all: message() leaves strerror(err) out
 
   /** One line for people: `op: detail: strerror (hint)`. */
   [[nodiscard]] std::string message() const {
     std::string text = op;
     if (!detail.empty()) text += ": " + detail;
-    if (err != 0) text += std::string(": ") + std::strerror(err);
+    if (err != 0 && !plain) text += std::string(": ") + std::strerror(err);
     if (!hint.empty()) text += " (" + hint + ")";
     return text;
   }
@@ -28,7 +29,7 @@ struct Error {
   [[nodiscard]] Error wrap(std::string outer) const {
     std::string inner = op;
     if (!detail.empty()) inner += ": " + detail;
-    return Error{std::move(outer), err, std::move(inner), hint};
+    return Error{std::move(outer), err, std::move(inner), hint, plain};
   }
 };
 
