@@ -1,0 +1,74 @@
+#include "image/unpacked.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "image/image.hpp"
+#include "sys/file.hpp"
+#include "sys/hash.hpp"
+#include "sys/syscalls.hpp"
+
+namespace lightv {
+namespace {
+
+constexpr std::string_view kTemporary = ".unpacking-";
+
+// A directory under way is locked by whoever fills it; a crash drops the lock and leaves the directory to the next.
+void removeAbandoned(const std::string& unpackRoot) {
+  const Result<std::vector<std::string>> names = listDir(unpackRoot);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (name.compare(0, kTemporary.size(), kTemporary) != 0) continue;
+    const std::string path = unpackRoot + "/" + name;
+    const Result<Fd> fd = openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) (void)removeTree(path).ok();
+  }
+}
+
+Result<Fd> makeTemporary(const std::string& unpackRoot, std::string& pathOut) {
+  unsigned long long random = 0;
+  if (sys::randomBytes(&random, sizeof random) < 0) return Error{"getrandom", errno, unpackRoot};
+  char suffix[24];
+  (void)std::snprintf(suffix, sizeof suffix, "%016llx", random);
+  pathOut = unpackRoot + "/" + std::string(kTemporary) + suffix;
+  if (::mkdir(pathOut.c_str(), 0700) < 0) return Error{"make directory", errno, pathOut};
+  Result<Fd> fd = openFile(pathOut, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) < 0) return Error{"lock", errno, pathOut};
+  return fd;
+}
+
+Status fill(int imageFd, std::uint64_t erofsSize, int directory, const std::string& path) {
+  if (Status unpacked = unpackErofs(imageFd, erofsSize, directory); !unpacked) return unpacked;
+  if (::syncfs(directory) < 0) return Error{"sync", errno, path};
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> ensureUnpacked(int imageFd, std::uint64_t erofsSize, const std::string& digest,
+                                   const std::string& unpackRoot) {
+  if (!isDigestText(digest))
+    return Error{"unpack image", EINVAL, digest + ": must be sha256: and 64 hexadecimal digits"};
+  std::string path = unpackRoot + "/sha256-" + digest.substr(7);
+  if (exists(path)) return path;
+  if (Status made = makeDirs(unpackRoot); !made) return made.error();
+  removeAbandoned(unpackRoot);
+  std::string temporary;
+  const Result<Fd> directory = makeTemporary(unpackRoot, temporary);
+  if (!directory) return directory.error();
+  Status status = fill(imageFd, erofsSize, directory->get(), temporary);
+  // Renaming over a directory that is not empty fails: then another process has made the same tree meanwhile.
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) < 0) status = Error{"rename", errno, path};
+  if (status.ok()) status = syncDir(unpackRoot);
+  if (status.ok()) return path;
+  (void)removeTree(temporary).ok();
+  if (exists(path)) return path;
+  return status.error();
+}
+
+}  // namespace lightv
