@@ -24,7 +24,7 @@ void prepareSignals() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU}) {
     sigaddset(&set, signal);
   }
-  sigprocmask(SIG_BLOCK, &set, nullptr);
+  sigprocmask(SIG_SETMASK, &set, nullptr);
 }
 
 Result<Spec> readConfig(const SandboxFiles& files) {
