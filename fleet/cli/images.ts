@@ -1,0 +1,86 @@
+/** `lightv fleet push`, `images`, `image rm`. */
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Command } from "commander";
+import { readFileIfExists } from "#agent/lib/atomic-file.ts";
+import { LightvError } from "#agent/lib/errors.ts";
+import { ago, bytes, Progress, printRows } from "./output.ts";
+import { openSession } from "./session.ts";
+import { withTag } from "./values.ts";
+import type { ImageView } from "./views.ts";
+
+export function imageVerbs(fleet: Command): void {
+  fleet
+    .command("push <image>")
+    .description("Push an image of this machine's store, or a .lv file, to the controller")
+    .option("--name <name>", "what it is called there (default: as it is here)")
+    .option("-q, --quiet", "only the digest")
+    .action(async (image: string, options: { name?: string; quiet?: boolean }, command: Command) => {
+      const { client, format } = await openSession(command);
+      const { path, name, digest } = await locate(image);
+      const wanted = options.name ?? name;
+      const known =
+        digest === undefined ? undefined : await find(client.call<{ images: ImageView[] }>("GET", "/v1/images"), digest, wanted);
+      const progress = new Progress(`Pushing ${basename(wanted ?? image)}`, options.quiet ?? false);
+      const query = wanted === undefined ? "" : `?name=${encodeURIComponent(withTag(wanted))}`;
+      const pushed =
+        known ??
+        (await client
+          .upload<ImageView>(`/v1/images${query}`, path, (done, total) => progress.show(done, total))
+          .finally(() => progress.end()));
+      if (format === "json") console.log(JSON.stringify(pushed));
+      else if (options.quiet) console.log(pushed.digest);
+      else console.log(`${pushed.name}: ${pushed.digest} (${bytes(pushed.size)})${known === undefined ? "" : ", already there"}`);
+    });
+
+  fleet
+    .command("images")
+    .description("List the controller's images")
+    .option("-q, --quiet", "only digests")
+    .action(async (options: { quiet?: boolean }, command: Command) => {
+      const { client, format } = await openSession(command);
+      const { images } = await client.call<{ images: ImageView[] }>("GET", "/v1/images");
+      if (options.quiet) for (const { digest } of images) console.log(digest);
+      else
+        printRows(format, images, {
+          REPOSITORY: ({ name }) => name.slice(0, name.lastIndexOf(":")),
+          TAG: ({ name }) => name.slice(name.lastIndexOf(":") + 1),
+          DIGEST: ({ digest }) => digest.slice(7, 19),
+          ARCH: ({ architecture }) => architecture,
+          PUSHED: ({ pushedAt }) => ago(pushedAt, Date.now()),
+          SIZE: ({ size }) => bytes(size),
+        });
+    });
+
+  fleet
+    .command("image")
+    .description("One image")
+    .command("rm <digest>")
+    .description("Delete an image that no device uses")
+    .action(async (digest: string, _options: object, command: Command) => {
+      const { client } = await openSession(command);
+      await client.call("DELETE", `/v1/images/${encodeURIComponent(digest)}`);
+      console.log(digest);
+    });
+}
+
+async function find(list: Promise<{ images: ImageView[] }>, digest: string, name: string | undefined): Promise<ImageView | undefined> {
+  return (await list).images.find((image) => image.digest === digest && (name === undefined || image.name === withTag(name)));
+}
+
+/** A .lv file, or a name in the store (docs/sandbox.md says where that is). */
+async function locate(image: string): Promise<{ path: string; name?: string; digest?: string }> {
+  if (image.endsWith(".lv") || image.startsWith("/") || image.startsWith("./")) {
+    if (existsSync(image)) return { path: image };
+    throw new LightvError("LV_NOT_FOUND", `no file ${image}`, { hint: "`lightv import -o FILE.lv` writes one" });
+  }
+  const root = process.env.LIGHTV_ROOT ?? "/var/lib/lightv";
+  const name = withTag(image);
+  const reference = await readFileIfExists(join(root, "refs", name.replaceAll("%", "%25").replaceAll("/", "%2F")));
+  const digest = reference?.trim();
+  if (digest === undefined || !/^sha256:[0-9a-f]{64}$/.test(digest))
+    throw new LightvError("LV_NOT_FOUND", `no image "${name}" in ${root}`, {
+      hint: "`lightv images` lists them; a file's name ends with .lv",
+    });
+  return { path: join(root, "images", `${digest.replace(":", "-")}.lv`), name, digest };
+}
