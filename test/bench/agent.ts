@@ -31,11 +31,9 @@ function pidOfMonitor(): number {
 }
 
 export async function measureAgent(idleSeconds: number): Promise<AgentIdle> {
-  const world = new World({ device: "bench-device", heartbeatSeconds: 30 });
+  const world = new World({ agent: ["heartbeat = 30"] });
   try {
-    await world.startController();
-    await world.startAgent();
-    await world.waitOnline();
+    await world.start();
     await busyboxImage(world.box.root, { name: "idle", cmd: ["/bin/busybox", "sleep", "100000"] });
     await world.fleetOk("push", "idle");
     await world.fleetOk("deploy", world.device, "idle", "--image", "idle", "--memory", "16m", "--wait");

@@ -5,7 +5,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { census, settled } from "#test/lib/leaks.ts";
-import { freePorts, until, World } from "#test/lib/world.ts";
+import { freePort, until, World } from "#test/lib/world.ts";
 
 const once = process.argv.includes("--once");
 const APP = "web";
@@ -45,8 +45,8 @@ async function show(world: World, port: number): Promise<void> {
   check(page === PAGE, `GET ${url} gives the page of the image`);
 
   step("the device's reported status");
-  console.log((await world.fleetOk("devices")).trimEnd());
-  console.log((await world.fleetOk("apps")).trimEnd());
+  console.log(await world.fleetOk("devices"));
+  console.log(await world.fleetOk("apps"));
   const report = await world.appReport(APP);
   check(report?.phase === "running", "the app is reported as running");
 
@@ -58,11 +58,9 @@ async function show(world: World, port: number): Promise<void> {
 }
 
 async function demo(world: World): Promise<void> {
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   step("a fleet controller with its MQTT broker, and an agent that enrols as a device");
-  await world.startController();
-  await world.startAgent();
-  await world.waitOnline();
+  await world.start();
   check((await world.view())?.online === true, "the device is online");
 
   step("an image from Debian's busybox httpd, pushed to the controller");
@@ -71,19 +69,21 @@ async function demo(world: World): Promise<void> {
   const digest = await world.box.ok("import", "-q", "--change", `CMD ${cmd}`, rootfs, `${APP}:demo`);
   console.log(digest);
   check(/^sha256:[0-9a-f]{64}$/.test(digest), "lightv import prints the image's digest");
-  console.log((await world.box.ok("images")).trimEnd());
+  console.log(await world.box.ok("images"));
   await world.fleetOk("push", `${APP}:demo`);
   // The device must fetch its own copy: the agent shares this machine's store with the command.
   await world.box.ok("rmi", `${APP}:demo`);
 
   step("deployed by a desired state over MQTT");
   const flags = ["--image", `${APP}:demo`, "--memory", "32m", "--network", "host", "--port", String(port), "--wait"];
-  console.log((await world.fleetOk("deploy", world.device, APP, ...flags)).trimEnd());
+  console.log(await world.fleetOk("deploy", world.device, APP, ...flags));
   await show(world, port);
 }
 
 async function untilInterrupted(world: World): Promise<void> {
-  const env = `LIGHTV_ROOT=${world.box.root} LIGHTV_RUNROOT=${world.box.runRoot} LIGHTV_FLEET_URL=${world.apiUrl} LIGHTV_FLEET_TOKEN=${world.token}`;
+  const env = Object.entries({ ...world.box.env, ...world.fleetEnv })
+    .map(([key, value]) => `${key}=${value}`)
+    .join(" ");
   console.log(
     `\nEverything is running. Try it in another terminal:\n\n  export ${env}\n  dist/bin/lightv ps\n  dist/bin/lightv fleet events\n\nCtrl-C cleans up.`,
   );
@@ -105,7 +105,7 @@ try {
   if (!once) await untilInterrupted(world);
 } catch (error) {
   console.error(`\nthe demo failed: ${error instanceof Error ? error.message : String(error)}`);
-  console.error(`--- the agent's last lines\n${world.log("lightvd")}\n--- the controller's last lines\n${world.log("lightv-fleet")}`);
+  console.error(`--- the agent's last lines\n${world.agentLog()}\n--- the controller's last lines\n${world.controller.output}`);
   process.exitCode = 1;
 } finally {
   step("cleaning up");

@@ -70,9 +70,7 @@ test(
     const next = random(seed);
     const world = new World({ device: "victim" });
     t.cleanup(() => world.close());
-    await world.startController();
-    await world.startAgent();
-    await world.waitOnline();
+    await world.start();
 
     const images = await Promise.all(
       ["one", "two"].map(async (name) => {
@@ -104,7 +102,7 @@ test(
       revision = await world.desire([app(n)]);
       await sleep(next() * 1200);
       if (next() < 0.5) {
-        await world.end(world.agent, "SIGKILL");
+        await world.endAgent("SIGKILL");
         kills += 1;
         await sleep(next() * 300);
         await world.startAgent();
@@ -130,7 +128,7 @@ test(
         return reached && report.phase === "running" && report.imageDigest === last?.digest ? true : undefined;
       },
       90_000,
-      () => world.log("lightvd"),
+      () => world.agentLog(),
     );
     const running = await world.box.ok("ps", "-q", "--filter", "label=lightv.test=victim");
     assert.is(running.split("\n").filter((id) => id !== "").length, 1, `exactly one sandbox of the app runs, not: ${running}`);
