@@ -188,8 +188,9 @@ int RootFs::makeFile(const char* path) const {
   const char* name = nullptr;
   const Fd parent(openParent(path, true, &name));
   if (!parent) return -1;
-  const Fd made(::openat(parent.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!made && errno != EEXIST) return -1;
+  // By the whole path, not below `parent`: a link that leads nowhere yet (Debian's /etc/resolv.conf) gets its target.
+  const Fd made(open(path, O_WRONLY | O_CREAT | O_NOCTTY, 0644));
+  if (!made) return -1;
   return open(path, O_PATH);
 }
 

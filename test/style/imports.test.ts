@@ -122,8 +122,8 @@ test("plan files are pure: no clock, file, network, random or log", () => {
 /** Native layers, by #include "layer/…". */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sys: [],
-  core: ["sys"],
-  init: ["sys", "core"],
+  core: ["sys", "init"],
+  init: ["sys"],
   image: ["sys"],
   monitor: ["sys", "core", "init", "image"],
   engine: ["sys", "core", "init", "image", "monitor"],

@@ -1,0 +1,57 @@
+#include "core/child.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "sys/syscalls.hpp"
+
+namespace lightv {
+
+pid_t cloneProcess(std::uint64_t flags, int cgroupDirectory, bool& joinedCgroup) {
+  joinedCgroup = cgroupDirectory >= 0;
+  clone_args arguments{};
+  arguments.flags = flags | (joinedCgroup ? CLONE_INTO_CGROUP : 0);
+  // With CLONE_PARENT the signal is the one of the parent itself.
+  arguments.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  if (joinedCgroup) arguments.cgroup = static_cast<std::uint64_t>(cgroupDirectory);
+  const long pid = sys::clone3(&arguments, sizeof arguments);
+  if (pid >= 0) return static_cast<pid_t>(pid);
+  // ENOSYS: before 5.3, or a filter hides it. E2BIG, EINVAL, EBUSY, EACCES: no CLONE_INTO_CGROUP (5.7), or not there.
+  joinedCgroup = false;
+  return static_cast<pid_t>(sys::cloneFlags(flags | arguments.exit_signal));
+}
+
+void joinCgroups(const std::vector<Fd>& procs, const Reporter& reporter) {
+  for (const Fd& file : procs) {
+    if (::write(file.get(), "0", 1) < 0) reporter.fail("join cgroup", "cgroup.procs", errno);
+  }
+}
+
+void becomeNamespaceRoot(const Reporter& reporter) {
+  if (sys::setResGid(0) < 0) reporter.fail("setgid", "in the user namespace", errno);
+  if (sys::setGroups(0, nullptr) < 0) reporter.fail("setgroups", "in the user namespace", errno);
+  if (sys::setResUid(0) < 0) reporter.fail("setuid", "in the user namespace", errno);
+}
+
+void adjustOomScore(int adjustment, const Reporter& reporter) {
+  if (adjustment == 0) return;
+  char text[16];
+  const int length = std::snprintf(text, sizeof text, "%d", adjustment);
+  const Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (!file || ::write(file.get(), text, static_cast<std::size_t>(length)) < 0) {
+    reporter.warn("oom_score_adj", text, errno);
+  }
+}
+
+void discardChild(pid_t pid) {
+  (void)::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace lightv

@@ -1,0 +1,30 @@
+// Mount calls as the builder needs them, each with the older way where a kernel lacks the new one. Alloc-free; -1 and
+// errno on failure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lightv::mounts {
+
+/** A detached copy of the tree at `dir`/`path` ("": dir itself). */
+int cloneTree(int dir, const char* path, bool recursive);
+/** Attaches a detached mount on what the O_PATH descriptor `target` means. */
+int attach(int mount, int target);
+/**
+ * Sets MOUNT_ATTR_* on a mount, and makes it private. Before 5.12 by a remount through /proc/self/fd, which works only
+ * for what is attached: then errno is ENOSYS and the caller has to come again after attach().
+ */
+int setAttributes(int mount, std::uint64_t attributes, bool recursive);
+/** setAttributes() for an attached mount on kernels before 5.12. */
+int remount(int mount, std::uint64_t attributes);
+/** MOUNT_ATTR_IDMAP for a detached mount. */
+int mapIds(int mount, int userNamespace, bool recursive);
+
+using Options = std::vector<std::pair<std::string, std::string>>;
+/** A detached new file system; errno ENOSYS before 5.2. Options with an empty value are flags. */
+int makeFileSystem(const char* type, const Options& options, std::uint64_t attributes);
+
+}  // namespace lightv::mounts

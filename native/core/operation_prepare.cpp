@@ -1,0 +1,165 @@
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/mount_calls.hpp"
+#include "core/operation.hpp"
+#include "core/root_fs.hpp"
+#include "sys/file.hpp"
+#include "sys/text.hpp"
+
+namespace lightv {
+namespace {
+
+constexpr std::uint32_t firstRange = 100000;
+constexpr std::uint32_t rangeSize = 65536;
+// The last range ends below 2^31: ids above upset programs that take them for signed.
+constexpr std::uint32_t rangeCount = (0x7FFFFFFF - firstRange) / rangeSize;
+
+std::string hostFile(const char* path) {
+  Result<std::string> text = readFile(path, 64U << 10);
+  return text ? std::move(*text) : std::string();
+}
+
+std::string ownHosts(const Spec& spec) {
+  std::string text =
+      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff02::1\tip6-allnodes\n"
+      "ff02::2\tip6-allrouters\n";
+  if (!spec.hostname.empty()) text += "127.0.1.1\t" + spec.hostname + "\n";
+  return text;
+}
+
+bool isBelow(const std::string& path, const std::string& top) {
+  return path.size() > top.size() && path.compare(0, top.size(), top) == 0 && path[top.size()] == '/';
+}
+
+/** Has a read-only image all the places that something will be mounted on? */
+bool hasTargets(const Spec& spec, int rootMount) {
+  const RootFs root(rootMount);
+  for (const char* path : {"/proc", "/dev", "/sys"}) {
+    if (!root.has(path)) return false;
+  }
+  return std::all_of(spec.mounts.begin(), spec.mounts.end(), [&](const Mount& mount) {
+    const bool inAnother = isBelow(mount.target, "/dev") ||
+                           std::any_of(spec.mounts.begin(), spec.mounts.end(),
+                                       [&](const Mount& other) { return isBelow(mount.target, other.target); });
+    return inAnother || root.has(mount.target.c_str());
+  });
+}
+
+// Names that decide by themselves where they lead ("..") have no use in a target; the last word has RootFs.
+Status checkTarget(const std::string& target) {
+  const std::vector<std::string> parts = split(target, '/');
+  const bool up = std::find(parts.begin(), parts.end(), "..") != parts.end();
+  const bool isRoot = target.find_first_not_of("/.") == std::string::npos;
+  if (target.empty() || target[0] != '/' || up || isRoot || target == "/proc" || isBelow(target, "/proc")) {
+    return Error{"mount target", EINVAL, target, "it must be absolute, not /, not below /proc and without \"..\""};
+  }
+  return {};
+}
+
+Status prepareBind(Operation& operation) {
+  operation.fd.reset(mounts::cloneTree(AT_FDCWD, operation.source.c_str(), operation.recursive));
+  if (!operation.fd) {
+    const char* hint = errno == ENOENT ? "the source of a bind mount must exist on the host" : "";
+    return Error{"mount", errno, operation.source, hint};
+  }
+  struct stat info {};
+  if (::fstat(operation.fd.get(), &info) < 0) return Error{"stat", errno, operation.source};
+  operation.isDirectory = S_ISDIR(info.st_mode);
+  if (mounts::setAttributes(operation.fd.get(), operation.attributes, operation.recursive) < 0 && errno != ENOSYS) {
+    return Error{"mount attributes", errno, operation.source};
+  }
+  return {};
+}
+
+Status prepareDevice(Operation& operation, bool bind) {
+  struct stat info {};
+  if (::stat(operation.source.c_str(), &info) < 0) return Error{"device", errno, operation.source};
+  if (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode)) {
+    return Error{"device", ENODEV, operation.source, "not a character or block device"};
+  }
+  operation.mode = info.st_mode;
+  operation.device = info.st_rdev;
+  if (!bind) return {};
+  // A user namespace other than the first may not make nodes: the host's are bound.
+  Operation node;
+  node.source = operation.source;
+  node.attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+  if (Status prepared = prepareBind(node); !prepared) return prepared;
+  operation.fd = std::move(node.fd);
+  operation.attributes = node.attributes;
+  operation.isDirectory = false;
+  return {};
+}
+
+Status prepareOverlay(Operation& operation, bool mapped) {
+  const std::string& work = operation.options[0].second;
+  if (operation.source.empty()) return {};
+  if (parentPath(operation.source) != parentPath(work)) {
+    return Error{"overlay", EXDEV, operation.source, "upper and work directory must lie side by side"};
+  }
+  if (!mapped) return {};
+  operation.fd.reset(mounts::cloneTree(AT_FDCWD, parentPath(operation.source).c_str(), false));
+  if (!operation.fd) return Error{"mount", errno, operation.source};
+  return {};
+}
+
+}  // namespace
+
+std::uint32_t idRangeBase(const std::string& sandboxId) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : sandboxId) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return firstRange + rangeSize * (hash % rangeCount);
+}
+
+PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts) {
+  PlanFacts facts;
+  facts.overlay = !spec.readOnlyRoot || !hasTargets(spec, parts.rootMount);
+  if (!spec.readOnlyRoot) {
+    facts.upper = parts.upperDir;
+    facts.work = parts.workDir;
+  }
+  if (parts.cgroup != nullptr) facts.cgroups = parts.cgroup->directories();
+  const bool shared = spec.network == Network::host;
+  facts.hosts = shared ? hostFile("/etc/hosts") : ownHosts(spec);
+  if (shared) facts.resolv = hostFile("/etc/resolv.conf");
+  return facts;
+}
+
+Status prepareOperations(const Spec& spec, std::vector<Operation>& operations) {
+  const bool mapped = spec.userns == UserNamespace::automatic;
+  for (const Mount& mount : spec.mounts) {
+    if (Status checked = checkTarget(mount.target); !checked) return checked;
+  }
+  for (Operation& operation : operations) {
+    Status status;
+    if (operation.step == Step::bind) status = prepareBind(operation);
+    if (operation.step == Step::device) status = prepareDevice(operation, mapped);
+    if (operation.step == Step::overlay) status = prepareOverlay(operation, mapped);
+    if (!status) return status;
+  }
+  return {};
+}
+
+Status mapOperations(std::vector<Operation>& operations, int rootMount, int userNamespace,
+                     std::vector<std::string>& warnings) {
+  for (Operation& operation : operations) {
+    if (!operation.mapIds) continue;
+    const bool isRoot = operation.step == Step::root;
+    if (!isRoot && !operation.fd) continue;
+    const int fd = isRoot ? rootMount : operation.fd.get();
+    if (mounts::mapIds(fd, userNamespace, operation.recursive) == 0) continue;
+    const Error error{"map ids", errno, isRoot ? "the image" : operation.source,
+                      "this kernel or file system has no id-mapped mounts: use the host's user namespace"};
+    // A volume that can't be mapped is shown with the host's ids; without its root there is no sandbox.
+    if (operation.step != Step::bind) return error;
+    warnings.push_back(error.message());
+  }
+  return {};
+}
+
+}  // namespace lightv

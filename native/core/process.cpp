@@ -1,0 +1,166 @@
+#include "core/process.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+
+#include "sys/fd.hpp"
+#include "sys/syscalls.hpp"
+
+namespace lightv {
+namespace {
+
+void enterDirectory(const Process& process, const Reporter& reporter) {
+  if (::chdir(process.cwd.c_str()) < 0) reporter.fail("working directory", process.cwd.c_str(), errno);
+  // CVE-2024-21626: through a leaked descriptor a working directory can lie outside; the kernel then says
+  // "(unreachable)/…" instead of an absolute path.
+  char path[PATH_MAX];
+  if (::syscall(SYS_getcwd, path, sizeof path) < 0 || path[0] != '/') {
+    reporter.fail("working directory", process.cwd.c_str(), EPERM);
+  }
+}
+
+/** A stream may be one of 0, 1, 2 already, and another's place: all are lifted above 2 first. */
+void placeStreams(const Process& process, int slave, const Reporter& reporter) {
+  int sources[3] = {process.stdio.in, process.stdio.out, process.stdio.err};
+  for (int i = 0; i < 3; i++) {
+    if (slave >= 0) sources[i] = slave;
+    if (sources[i] < 0) sources[i] = ::open("/dev/null", (i == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+    if (sources[i] < 0) reporter.fail("open", "/dev/null", errno);
+    if (sources[i] < 3) sources[i] = ::fcntl(sources[i], F_DUPFD_CLOEXEC, 3);
+    if (sources[i] < 0) reporter.fail("duplicate stream", "", errno);
+  }
+  for (int i = 0; i < 3; i++) {
+    if (::dup2(sources[i], i) < 0) reporter.fail("duplicate stream", "", errno);
+    struct stat info {};
+    // So that the workload's user may reopen /dev/stdout; a refusal only costs him that.
+    if (::fstat(i, &info) == 0 && S_ISFIFO(info.st_mode)) (void)!::fchown(i, process.user.uid, static_cast<gid_t>(-1));
+  }
+}
+
+void takeTerminal(int slave, const Reporter& reporter) {
+  if (::setsid() < 0 && errno != EPERM) reporter.fail("setsid", "", errno);
+  if (slave >= 0 && ::ioctl(slave, TIOCSCTTY, 0) < 0) reporter.fail("controlling terminal", "/dev/console", errno);
+}
+
+// Raising a hard limit needs CAP_SYS_RESOURCE, which even root may lack: what can't be had is a warning.
+void setLimits(const Process& process, const Reporter& reporter) {
+  for (const Process::Limit& limit : process.limits) {
+    if (::setrlimit64(static_cast<__rlimit_resource>(limit.resource), &limit.value) == 0) continue;
+    const int err = errno;
+    rlimit64 now{};
+    (void)::getrlimit64(static_cast<__rlimit_resource>(limit.resource), &now);
+    now.rlim_cur = std::min(limit.value.rlim_cur, now.rlim_max);
+    (void)::setrlimit64(static_cast<__rlimit_resource>(limit.resource), &now);
+    reporter.warn("ulimit", limit.name.c_str(), err);
+  }
+}
+
+// Handlers go by themselves at execve; what the caller ignores would stay ignored.
+void resetSignals() {
+  struct sigaction defaults {};
+  defaults.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < _NSIG; signal++) (void)::sigaction(signal, &defaults, nullptr);
+  sigset_t none;
+  (void)::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void closeTheRest() {
+  if (sys::closeRange(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) == 0) return;
+  rlimit64 limit{};
+  (void)::getrlimit64(RLIMIT_NOFILE, &limit);
+  const int last = static_cast<int>(std::min<rlim64_t>(limit.rlim_cur, 1U << 20));
+  for (int fd = 3; fd < last; fd++) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+void installFilter(const Process& process, const Reporter& reporter) {
+  if (process.filter.len == 0) return;
+  if (sys::seccomp(SECCOMP_SET_MODE_FILTER, 0, &process.filter) < 0) reporter.fail("seccomp", "", errno);
+}
+
+void becomeUser(const Process& process, const Reporter& reporter) {
+  if (const int err = dropBoundingSet(process.capabilities); err != 0) reporter.fail("capabilities", "bounding", err);
+  const UserIds& user = process.user;
+  if (sys::setGroups(user.groups.size(), user.groups.data()) < 0) reporter.fail("setgroups", "", errno);
+  if (sys::setResGid(user.gid) < 0) reporter.fail("setgid", "", errno);
+  if (sys::setResUid(user.uid) < 0) reporter.fail("setuid", "", errno);
+  // For every user but root the kernel has emptied the permitted set by now, and so this stays empty.
+  if (const int err = setCapabilities(process.capabilities); err != 0) reporter.fail("capabilities", "", err);
+}
+
+[[noreturn]] void execute(const Process& process, const Reporter& reporter) {
+  // The parent's end closed: whoever started this is gone, and his death signal may have come before prctl.
+  pollfd parent{reporter.socket(), 0, 0};
+  if (::poll(&parent, 1, 0) > 0 && (parent.revents & (POLLHUP | POLLERR)) != 0) ::_exit(125);
+  reporter.ready();
+  int err = ENOENT;
+  for (const std::string& path : process.candidates) {
+    ::execve(path.c_str(), process.argv.data(), process.envp.data());
+    if (errno == EACCES) err = EACCES;
+    if (errno != EACCES && errno != ENOENT && errno != ENOTDIR) {
+      err = errno;
+      break;
+    }
+  }
+  reporter.fail("exec", process.args[0].c_str(), err);
+}
+
+}  // namespace
+
+int openTerminal(const Process& process, const Reporter& reporter) {
+  const Fd master(::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  struct statfs fs {};
+  // A sandbox that is joined may have put anything in that place.
+  if (!master || ::fstatfs(master.get(), &fs) < 0) reporter.fail("open", "/dev/pts/ptmx", errno);
+  if (static_cast<unsigned long>(fs.f_type) != DEVPTS_SUPER_MAGIC) reporter.fail("open", "/dev/pts/ptmx", EPERM);
+  int locked = 0;
+  if (::ioctl(master.get(), TIOCSPTLCK, &locked) < 0) reporter.fail("unlock terminal", "", errno);
+  // By the master itself, not by name: nobody can put another file there.
+  const int slave = ::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave < 0) reporter.fail("open terminal", "", errno);
+  (void)!::fchown(slave, process.user.uid, static_cast<gid_t>(-1));
+  if (reporter.giveTerminal(master.get()) < 0) reporter.fail("hand over terminal", "", errno);
+  return slave;
+}
+
+void runProcess(const Process& process, int slave, const Reporter& reporter) {
+  takeTerminal(slave, reporter);
+  enterDirectory(process, reporter);
+  placeStreams(process, slave, reporter);
+  setLimits(process, reporter);
+  if (sys::keyctl(KEYCTL_JOIN_SESSION_KEYRING, process.keyring.c_str()) < 0 && errno != ENOSYS) {
+    reporter.warn("session keyring", process.keyring.c_str(), errno);
+  }
+  (void)::umask(022);
+  resetSignals();
+  // Without no_new_privs only CAP_SYS_ADMIN may install a filter, so then it comes before that goes; the default
+  // profile lets the calls below pass.
+  if (!process.noNewPrivileges) installFilter(process, reporter);
+  becomeUser(process, reporter);
+  // Credentials that change clear it, so not earlier; init ends its sandbox itself, this is for when there is none.
+  if (::getpid() == 1) (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  closeTheRest();
+  if (process.noNewPrivileges) {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) reporter.fail("no_new_privs", "", errno);
+    installFilter(process, reporter);
+  }
+  execute(process, reporter);
+}
+
+}  // namespace lightv

@@ -1,0 +1,340 @@
+#include "core/sandbox_builder.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+
+#include "core/mount_calls.hpp"
+#include "sys/syscalls.hpp"
+
+namespace lightv {
+namespace {
+
+bool isProc(int fd) {
+  struct statfs fs {};
+  return ::fstatfs(fd, &fs) == 0 && static_cast<unsigned long>(fs.f_type) == PROC_SUPER_MAGIC;
+}
+
+/** /proc, /dev and /sys as links in an image would lead the engine's own mounts astray (CVE-2023-27561). */
+bool isBase(const char* target) {
+  return std::strcmp(target, "/proc") == 0 || std::strcmp(target, "/dev") == 0 || std::strcmp(target, "/sys") == 0;
+}
+
+/** Brings lo up in the sandbox's own network. */
+int raiseLoopback() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return errno == EAFNOSUPPORT ? 0 : -1;
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP;
+  return ::ioctl(socket.get(), SIOCSIFFLAGS, &request);
+}
+
+int fdPath(char* out, std::size_t size, int fd, const char* below) {
+  return std::snprintf(out, size, "/proc/self/fd/%d%s", fd, below) < static_cast<int>(size) ? 0 : -1;
+}
+
+/** Over "/": whoever asks for "/" still gets the old root, and pivot() takes both away. */
+int stackOnRoot(int mount) {
+  return sys::moveMount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+const char* stepOp(Step step) {
+  switch (step) {
+    case Step::device:
+      return "device";
+    case Step::workDirectory:
+      return "working directory";
+    case Step::hostname:
+      return "hostname";
+    case Step::loopback:
+      return "network";
+    case Step::pivot:
+      return "pivot_root";
+    case Step::sysctl:
+      return "sysctl";
+    default:
+      return "mount";
+  }
+}
+
+}  // namespace
+
+void SandboxBuilder::run(const std::vector<Operation>& operations) {
+  for (const Operation& operation : operations) {
+    if (execute(operation) == 0) continue;
+    const char* detail = operation.target.c_str();
+    if (!operation.optional) reporter_.fail(stepOp(operation.step), detail, errno);
+    reporter_.warn(stepOp(operation.step), detail, errno);
+  }
+}
+
+int SandboxBuilder::execute(const Operation& operation) {
+  switch (operation.step) {
+    case Step::privateTree:
+      return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    case Step::root:
+      return attachRoot(operation);
+    case Step::overlay:
+      return attachOverlay(operation);
+    case Step::fileSystem:
+      return mountFileSystem(operation);
+    case Step::bind:
+      return bind(operation);
+    case Step::device:
+      return makeDevice(operation);
+    case Step::link:
+      return makeLink(operation);
+    case Step::file:
+      return bindFile(operation);
+    case Step::sysctl:
+      return writeSysctl(operation);
+    case Step::hide:
+      return hide(operation);
+    case Step::protect:
+      return protect(operation);
+    case Step::seal:
+      return seal(operation);
+    case Step::hostname:
+      return ::sethostname(operation.target.c_str(), operation.target.size());
+    case Step::loopback:
+      return raiseLoopback();
+    case Step::pivot:
+      return pivot();
+    case Step::directory:
+      return Fd(root_.makeDirs(operation.target.c_str())).valid() ? 0 : -1;
+    case Step::workDirectory:
+      break;
+  }
+  // Where it can't be made, entering it says so.
+  (void)Fd(root_.makeDirs(operation.target.c_str()));
+  return 0;
+}
+
+int SandboxBuilder::attachTree(int tree, int target, std::uint64_t attributes, bool recursive) {
+  const bool early = mounts::setAttributes(tree, attributes, recursive) == 0;
+  if (!early && errno != ENOSYS) return -1;
+  if (mounts::attach(tree, target) < 0) return -1;
+  return early ? 0 : mounts::remount(tree, attributes);
+}
+
+int SandboxBuilder::attachRoot(const Operation& operation) {
+  const bool early = mounts::setAttributes(rootFd_, operation.attributes, false) == 0;
+  if (!early && errno != ENOSYS) return -1;
+  if (stackOnRoot(rootFd_) < 0) return -1;
+  return early ? 0 : mounts::remount(rootFd_, operation.attributes);
+}
+
+// The layers are named through descriptors: the sandbox's user may not walk the host's directories that lead to them.
+int SandboxBuilder::attachOverlay(const Operation& operation) {
+  char lower[64];
+  char upper[PATH_MAX];
+  char work[PATH_MAX];
+  if (fdPath(lower, sizeof lower, rootFd_, "") < 0) return -1;
+  Fd scratch;
+  if (operation.source.empty()) {
+    scratch.reset(mounts::makeFileSystem("tmpfs", {}, MOUNT_ATTR_NODEV));
+    if (!scratch || ::mkdirat(scratch.get(), "upper", 0755) < 0 || ::mkdirat(scratch.get(), "work", 0755) < 0)
+      return -1;
+  }
+  const int base = scratch ? scratch.get() : operation.fd.get();
+  if (base >= 0) {
+    if (stackOnRoot(base) < 0) return -1;
+    const char* name = scratch ? "/upper" : std::strrchr(operation.source.c_str(), '/');
+    const char* workName = scratch ? "/work" : std::strrchr(operation.options[0].second.c_str(), '/');
+    if (fdPath(upper, sizeof upper, base, name) < 0 || fdPath(work, sizeof work, base, workName) < 0) return -1;
+  } else {
+    (void)std::snprintf(upper, sizeof upper, "%s", operation.source.c_str());
+    (void)std::snprintf(work, sizeof work, "%s", operation.options[0].second.c_str());
+  }
+  const Fd context(sys::fsOpen("overlay"));
+  if (!context) return -1;
+  const auto set = [&](const char* key, const char* value) {
+    return sys::fsConfig(context.get(), FSCONFIG_SET_STRING, key, value, 0);
+  };
+  if (set("source", "overlay") < 0 || set("lowerdir", lower) < 0) return -1;
+  if (set("upperdir", upper) < 0 || set("workdir", work) < 0) return -1;
+  // trusted.* attributes are not for user namespaces (overlayfs.rst, "User xattr").
+  if (userNamespace_ && sys::fsConfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return -1;
+  if (sys::fsConfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
+  const int mount = sys::fsMount(context.get(), static_cast<unsigned>(operation.attributes));
+  if (mount < 0 || stackOnRoot(mount) < 0) return -1;
+  rootFd_ = mount;
+  root_ = RootFs(mount);
+  return 0;
+}
+
+int SandboxBuilder::mountFileSystem(const Operation& operation) {
+  const char* path = operation.target.c_str();
+  const Fd target(root_.makeDirs(path));
+  if (!target) return -1;
+  if (isBase(path)) {
+    const Fd plain(root_.open(path, O_PATH | O_NOFOLLOW | O_DIRECTORY));
+    if (!plain) return -1;
+  }
+  if (isProc(target.get())) {
+    errno = EPERM;
+    return -1;
+  }
+  const Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
+  if (!mount) return errno == ENOSYS ? mountOld(operation, target.get()) : -1;
+  return mounts::attach(mount.get(), target.get());
+}
+
+/** mount(2), for when a filter around this process hides the newer calls. */
+int SandboxBuilder::mountOld(const Operation& operation, int target) {
+  char path[32];
+  char data[256] = "";
+  std::size_t used = 0;
+  for (const auto& [key, value] : operation.options) {
+    const int length = std::snprintf(data + used, sizeof data - used, "%s%s%s%s", used == 0 ? "" : ",", key.c_str(),
+                                     value.empty() ? "" : "=", value.c_str());
+    if (length < 0 || static_cast<std::size_t>(length) >= sizeof data - used) {
+      errno = E2BIG;
+      return -1;
+    }
+    used += static_cast<std::size_t>(length);
+  }
+  unsigned long flags = 0;
+  if ((operation.attributes & MOUNT_ATTR_RDONLY) != 0) flags |= MS_RDONLY;
+  if ((operation.attributes & MOUNT_ATTR_NOSUID) != 0) flags |= MS_NOSUID;
+  if ((operation.attributes & MOUNT_ATTR_NODEV) != 0) flags |= MS_NODEV;
+  if ((operation.attributes & MOUNT_ATTR_NOEXEC) != 0) flags |= MS_NOEXEC;
+  (void)fdPath(path, sizeof path, target, "");
+  const char* type = operation.source.c_str();
+  return ::mount(type, path, type, flags, used == 0 ? nullptr : data);
+}
+
+int SandboxBuilder::bind(const Operation& operation) {
+  const char* path = operation.target.c_str();
+  const Fd target(operation.isDirectory ? root_.makeDirs(path) : root_.makeFile(path));
+  if (!target) return -1;
+  // A link in the image must not lead a volume over the sandbox's /proc.
+  if (isProc(target.get())) {
+    errno = EPERM;
+    return -1;
+  }
+  return attachTree(operation.fd.get(), target.get(), operation.attributes, operation.recursive);
+}
+
+int SandboxBuilder::makeDevice(const Operation& operation) {
+  if (operation.fd) return bind(operation);
+  char parent[PATH_MAX];
+  (void)std::snprintf(parent, sizeof parent, "%s", operation.target.c_str());
+  char* slash = std::strrchr(parent, '/');
+  if (slash == nullptr) {
+    errno = EINVAL;
+    return -1;
+  }
+  *slash = '\0';
+  const Fd directory(root_.makeDirs(parent[0] == '\0' ? "/" : parent));
+  if (!directory) return -1;
+  const char* name = operation.target.c_str() + (slash - parent) + 1;
+  if (::mknodat(directory.get(), name, operation.mode, operation.device) == 0) return 0;
+  return errno == EEXIST ? 0 : -1;
+}
+
+int SandboxBuilder::makeLink(const Operation& operation) {
+  const Fd dev(root_.open("/dev", O_PATH | O_DIRECTORY));
+  if (!dev) return -1;
+  const char* name = std::strrchr(operation.target.c_str(), '/') + 1;
+  return ::symlinkat(operation.source.c_str(), dev.get(), name);
+}
+
+// The content lies in the sandbox's /dev, where its name goes again at once; the mount keeps it.
+int SandboxBuilder::bindFile(const Operation& operation) {
+  const Fd target(root_.makeFile(operation.target.c_str()));
+  if (!target) return 0;
+  const Fd dev(root_.open("/dev", O_RDONLY | O_DIRECTORY));
+  const Fd file(::openat(dev.get(), ".lightv-file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!file) return -1;
+  const auto size = static_cast<ssize_t>(operation.source.size());
+  const bool written = ::write(file.get(), operation.source.data(), operation.source.size()) == size;
+  const Fd tree(written ? mounts::cloneTree(dev.get(), ".lightv-file", false) : -1);
+  const int err = errno;
+  (void)::unlinkat(dev.get(), ".lightv-file", 0);
+  errno = err;
+  if (!tree) return -1;
+  return attachTree(tree.get(), target.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, false);
+}
+
+int SandboxBuilder::writeSysctl(const Operation& operation) {
+  char path[256];
+  (void)std::snprintf(path, sizeof path, "/proc/sys/%s", operation.target.c_str());
+  const Fd file(root_.open(path, O_WRONLY));
+  if (!file) return errno == ENOENT ? 0 : -1;
+  // CVE-2019-19921: an image can't make this a file of its own, but whoever changes the order above could.
+  if (!isProc(file.get())) {
+    errno = EPERM;
+    return -1;
+  }
+  return ::write(file.get(), operation.source.data(), operation.source.size()) < 0 ? -1 : 0;
+}
+
+int SandboxBuilder::bindNull(int target) {
+  const Fd null(root_.open("/dev/null", O_PATH | O_NOFOLLOW));
+  struct stat info {};
+  if (!null || ::fstat(null.get(), &info) < 0) return -1;
+  // CVE-2025-31133: only what is /dev/null by its numbers hides anything.
+  if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3)) {
+    errno = ENODEV;
+    return -1;
+  }
+  const Fd tree(mounts::cloneTree(null.get(), "", false));
+  if (!tree) return -1;
+  return attachTree(tree.get(), target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+}
+
+int SandboxBuilder::hide(const Operation& operation) {
+  const Fd target(root_.open(operation.target.c_str(), O_PATH));
+  struct stat info {};
+  if (!target) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+  if (::fstat(target.get(), &info) < 0) return -1;
+  if (!S_ISDIR(info.st_mode)) return bindNull(target.get());
+  if (empty_ >= 0) {
+    const Fd copy(mounts::cloneTree(empty_, "", false));
+    return copy ? mounts::attach(copy.get(), target.get()) : -1;
+  }
+  const std::uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  empty_ = mounts::makeFileSystem("tmpfs", {}, attributes);
+  if (empty_ < 0) return -1;
+  return mounts::attach(empty_, target.get());
+}
+
+int SandboxBuilder::protect(const Operation& operation) {
+  const Fd target(root_.open(operation.target.c_str(), O_PATH));
+  if (!target) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+  const Fd tree(mounts::cloneTree(target.get(), "", true));
+  if (!tree) return -1;
+  const std::uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return attachTree(tree.get(), target.get(), attributes, true);
+}
+
+int SandboxBuilder::seal(const Operation& operation) {
+  const Fd mount(root_.open(operation.target.c_str(), O_PATH | O_DIRECTORY));
+  if (!mount) return -1;
+  if (mounts::setAttributes(mount.get(), MOUNT_ATTR_RDONLY, false) == 0) return 0;
+  return errno == ENOSYS ? mounts::remount(mount.get(), MOUNT_ATTR_RDONLY) : -1;
+}
+
+// pivot_root(2), "pivot_root(".", ".")": the old root ends up over the new one and is detached from there.
+int SandboxBuilder::pivot() const {
+  const Fd old(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!old || ::fchdir(rootFd_) < 0 || sys::pivotRoot(".", ".") < 0) return -1;
+  if (::fchdir(old.get()) < 0 || ::umount2(".", MNT_DETACH) < 0) return -1;
+  return ::chdir("/");
+}
+
+}  // namespace lightv

@@ -1,0 +1,46 @@
+// Carries a plan out in the child: from a fresh set of namespaces to a root of its own. Alloc-free.
+#pragma once
+
+#include <vector>
+
+#include "core/operation.hpp"
+#include "core/report.hpp"
+#include "core/root_fs.hpp"
+
+namespace lightv {
+
+class SandboxBuilder {
+ public:
+  SandboxBuilder(int rootMount, bool userNamespace, const Reporter& reporter)
+      : root_(rootMount), rootFd_(rootMount), userNamespace_(userNamespace), reporter_(reporter) {}
+
+  /** All of them in order. A failure is told through the reporter and ends the process. */
+  void run(const std::vector<Operation>& operations);
+
+ private:
+  /** 0, or -1 with errno. */
+  int execute(const Operation& operation);
+  int attachRoot(const Operation& operation);
+  int attachOverlay(const Operation& operation);
+  int mountFileSystem(const Operation& operation);
+  int mountOld(const Operation& operation, int target);
+  int bind(const Operation& operation);
+  int makeDevice(const Operation& operation);
+  int makeLink(const Operation& operation);
+  int bindFile(const Operation& operation);
+  int writeSysctl(const Operation& operation);
+  int hide(const Operation& operation);
+  int protect(const Operation& operation);
+  int seal(const Operation& operation);
+  int attachTree(int tree, int target, std::uint64_t attributes, bool recursive);
+  int bindNull(int target);
+  int pivot() const;
+
+  RootFs root_;
+  int rootFd_;
+  bool userNamespace_;
+  const Reporter& reporter_;
+  int empty_ = -1;  // the read-only tmpfs that masked directories share
+};
+
+}  // namespace lightv

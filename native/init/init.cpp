@@ -1,0 +1,138 @@
+#include "init/init.hpp"
+
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+
+#include "sys/syscalls.hpp"
+
+namespace lightv {
+namespace {
+
+constexpr int killedCode = 128 + SIGKILL;
+
+InitExit fromWaitStatus(int status) {
+  if (WIFSIGNALED(status)) return {128 + WTERMSIG(status), WTERMSIG(status)};
+  return {WEXITSTATUS(status), 0};
+}
+
+// Blocked signals are delivered to PID 1 even without a handler (kernel/signal.c, sig_ignored), and wait in a
+// signalfd. SIGCHLD among them: it wakes the reaper.
+int openSignals() {
+  sigset_t all;
+  (void)::sigfillset(&all);
+  (void)::sigprocmask(SIG_SETMASK, &all, nullptr);
+  return ::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+// Faults of PID 1's own and job control are its own business.
+bool isForwarded(int signal) {
+  switch (signal) {
+    case SIGCHLD:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+    case SIGTTIN:
+    case SIGTTOU:
+      return false;
+    default:
+      return true;
+  }
+}
+
+void forwardSignals(int signalFd, pid_t workload) {
+  signalfd_siginfo info{};
+  while (::read(signalFd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (isForwarded(signal)) (void)::kill(workload, signal);
+  }
+}
+
+/** Reaps all that has ended; true with the workload's exit when it is among them. */
+bool reap(pid_t workload, InitExit& exit) {
+  bool ended = false;
+  for (;;) {
+    int status = 0;
+    const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+    if (pid < 0 && errno == EINTR) continue;
+    if (pid <= 0) return ended;
+    if (pid == workload) {
+      exit = fromWaitStatus(status);
+      ended = true;
+    }
+  }
+}
+
+// PID 1 has nothing to do any more but to signal its children, whoever they run as: it keeps CAP_KILL.
+void giveUpPrivileges() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  data[0].effective = data[0].permitted = 1U << CAP_KILL;
+  (void)sys::capSet(&header, data);
+  (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+void closeAllBut(int first, int second) {
+  const auto low = static_cast<unsigned>(first < second ? first : second);
+  const auto high = static_cast<unsigned>(first < second ? second : first);
+  const auto close = [](unsigned from, unsigned to) {
+    if (from > to || sys::closeRange(from, to, 0) == 0) return;
+    const unsigned end = to < 65536 ? to : 65536;
+    for (unsigned fd = from; fd <= end; fd++) (void)::close(static_cast<int>(fd));
+  };
+  if (low > 0) close(0, low - 1);
+  close(low + 1, high - 1);
+  close(high + 1, UINT_MAX);
+}
+
+[[noreturn]] void serve(const InitTask& task, int signalFd, pid_t workload) {
+  pollfd watched[2] = {{signalFd, POLLIN, 0}, {task.statusSocket, POLLRDHUP, 0}};
+  for (;;) {
+    if (::poll(watched, 2, -1) < 0 && errno != EINTR) ::_exit(killedCode);
+    // The monitor is gone: nobody would see what the workload does any more. The namespace dies with PID 1.
+    if ((watched[1].revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) ::_exit(killedCode);
+    if (watched[0].revents == 0) continue;
+    forwardSignals(signalFd, workload);
+    InitExit exit;
+    if (!reap(workload, exit)) continue;
+    (void)::send(task.statusSocket, &exit, sizeof exit, MSG_NOSIGNAL);
+    ::_exit(exit.exitCode);
+  }
+}
+
+}  // namespace
+
+void runInit(const InitTask& task) {
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigset_t before;
+  (void)::sigprocmask(SIG_SETMASK, nullptr, &before);
+  const int signalFd = openSignals();
+  if (signalFd < 0) ::_exit(125);
+  const pid_t workload = static_cast<pid_t>(sys::cloneFlags(SIGCHLD));
+  if (workload < 0) ::_exit(125);
+  if (workload == 0) {
+    (void)::sigprocmask(SIG_SETMASK, &before, nullptr);
+    task.workload(task.context);
+    ::_exit(125);
+  }
+  closeAllBut(task.statusSocket, signalFd);
+  giveUpPrivileges();
+  // Out of the workload's reach (CVE-2019-5736): /proc/1/exe is the engine's own binary.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  (void)::prctl(PR_SET_NAME, "lightv-init", 0, 0, 0);
+  serve(task, signalFd, workload);
+}
+
+}  // namespace lightv
