@@ -23,6 +23,9 @@ import type { Store } from "#fleet/store/store.ts";
 /** Commands of one device that wait for an answer: more is a mistake of whoever gives them. */
 const MAX_PENDING = 256;
 
+/** The same revision is not sent again within this time on one connection. */
+const REMIND_AGAIN_MS = 30_000;
+
 export interface DispatcherOptions {
   readonly store: Store;
   readonly broker: Broker;
@@ -32,6 +35,7 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #reminded = new Map<string, { readonly revision: number; readonly at: number }>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -47,6 +51,7 @@ export class Dispatcher {
     const row = await findDevice(store.db, device);
     if (row === undefined) return;
     await this.ack(device, row.acked_seq);
+    this.#reminded.delete(device);
     await this.remind(device);
     const commands = await pendingCommands(store.db, device, now());
     for (const { command } of commands) await this.#sendCommand(device, command);
@@ -67,7 +72,12 @@ export class Dispatcher {
       await putDesired(db, device, next);
       return next;
     });
-    if (desired !== undefined) await this.#send(device, "desired", desired);
+    // A device that refuses a state says so in a report, which asks for the state: not again at once.
+    const { now } = this.#options;
+    const last = this.#reminded.get(device);
+    if (desired === undefined || (last?.revision === desired.revision && now() - last.at < REMIND_AGAIN_MS)) return;
+    this.#reminded.set(device, { revision: desired.revision, at: now() });
+    await this.#send(device, "desired", desired);
   }
 
   /**

@@ -67,13 +67,18 @@ async function applyReported(db: Db, device: DeviceRow, reported: Reported, now:
 
 async function applyEvents(db: Db, device: string, { events }: EventBatch, now: number): Promise<Effect[]> {
   const { stored, conflicts } = await takeEvents(db, device, events, now);
-  const { acked, gap } = await advanceAcked(db, device);
+  const { acked, gaps } = await advanceAcked(
+    db,
+    device,
+    events.map(({ seq }) => seq),
+    now,
+  );
   const effects: Effect[] = stored.map((event) => ({ do: "feed", item: { type: "event", device, data: event } }));
   effects.push({ do: "count", what: "eventsStored", by: stored.length });
   effects.push({ do: "count", what: "eventsDoubled", by: events.length - stored.length });
   if (conflicts.length > 0)
     effects.push({ do: "audit", device, action: "event.conflict", detail: `numbers used twice: ${conflicts.slice(0, 20).join(" ")}` });
-  if (gap !== undefined) effects.push({ do: "audit", device, action: "event.gap", detail: `events ${gap.from} to ${gap.to} are missing` });
+  for (const { from, to } of gaps) effects.push({ do: "audit", device, action: "event.gap", detail: `events ${from} to ${to} are lost` });
   effects.push({ do: "ack", device, seq: acked });
   return effects;
 }

@@ -4,7 +4,7 @@ import type { FileHandle } from "node:fs/promises";
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 import { LightvError } from "#agent/lib/errors.ts";
-import { Digest } from "#agent/wire/protocol/common.ts";
+import { Digest, Timestamp } from "#agent/wire/protocol/common.ts";
 import { broken, HEADER_BYTES, type Header, parseHeader } from "./header.ts";
 
 const CHUNK_ENTRY_BYTES = 48;
@@ -14,10 +14,10 @@ const MAX_TABLE_BYTES = 256 * 1024 * 1024;
 
 const Manifest = Type.Object({
   schemaVersion: Type.Literal(1),
-  name: Type.String({ minLength: 1, maxLength: 255 }),
+  name: Type.String({ minLength: 1, maxLength: 512 }),
   os: Type.Literal("linux"),
   architecture: Type.String({ minLength: 1, maxLength: 32 }),
-  created: Type.String({ maxLength: 64 }),
+  created: Timestamp,
   config: Type.Record(Type.String(), Type.Unknown()),
   erofs: Type.Object({ blockSize: Type.Literal(4096), size: Type.Integer() }),
   chunks: Type.Object({ count: Type.Integer(), digest: Digest, size: Type.Integer() }),

@@ -49,7 +49,6 @@ export async function takeEvents(db: Db, device: string, events: readonly Device
       continue;
     }
     stored.push(toStored(row));
-    if (event.type === "events.lost") await takeLost(db, device, event.data, now);
   }
   return { stored, conflicts };
 }
@@ -64,62 +63,44 @@ async function differs(db: Db, device: string, event: DeviceEvent): Promise<bool
   return known?.boot_id !== event.bootId || known.uptime_ms !== event.uptimeMs || known.type !== event.type;
 }
 
-async function takeLost(db: Db, device: string, data: Record<string, unknown>, now: number): Promise<void> {
-  const from = data.from;
-  const to = data.to;
-  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || Number(from) < 1 || Number(to) < Number(from)) return;
-  await db
-    .insertInto("lost")
-    .values({ device, from_seq: Number(from), to_seq: Number(to), noted_at: now })
-    .onConflict((oc) => oc.columns(["device", "from_seq", "to_seq"]).doNothing())
-    .execute();
-}
-
 /**
- * Moves the device's acknowledged number over everything that is now stored or declared lost without a gap, and gives it.
- * Reads only the numbers behind the old one.
+ * Moves the device's acknowledged number to the highest of a batch that is stored, and notes what is missing up to there as lost. That it is
+ * lost and not late follows from how devices send: every batch begins with the oldest event that the device still has.
  */
-export async function advanceAcked(db: Db, device: string): Promise<{ acked: number; gap: { from: number; to: number } | undefined }> {
+export async function advanceAcked(
+  db: Db,
+  device: string,
+  seqs: readonly number[],
+  now: number,
+): Promise<{ readonly acked: number; readonly gaps: readonly Gap[] }> {
   const { acked_seq: before } = await db.selectFrom("devices").select("acked_seq").where("id", "=", device).executeTakeFirstOrThrow();
-  const seqs = await db.selectFrom("events").select("seq").where("device", "=", device).where("seq", ">", before).orderBy("seq").execute();
-  const lost = await db
-    .selectFrom("lost")
-    .select(["from_seq", "to_seq"])
-    .where("device", "=", device)
-    .where("to_seq", ">", before)
-    .orderBy("from_seq")
-    .execute();
-  const { acked, gap } = contiguous(
-    before,
-    seqs.map((row) => row.seq),
-    lost.map((row) => ({ from: row.from_seq, to: row.to_seq })),
-  );
+  const { acked, gaps } = findGaps(before, seqs);
+  for (const { from, to } of gaps) {
+    await db
+      .insertInto("lost")
+      .values({ device, from_seq: from, to_seq: to, noted_at: now })
+      .onConflict((oc) => oc.columns(["device", "from_seq", "to_seq"]).doNothing())
+      .execute();
+  }
   if (acked > before) await db.updateTable("devices").set({ acked_seq: acked }).where("id", "=", device).execute();
-  return { acked, gap };
+  return { acked, gaps };
 }
 
-/** How far everything is there, from `before` on: `seqs` ascending, `lost` ranges by their start. The first gap behind it, if any. */
-export function contiguous(
-  before: number,
-  seqs: readonly number[],
-  lost: readonly { from: number; to: number }[],
-): { acked: number; gap: { from: number; to: number } | undefined } {
+/** A range of missing numbers, both ends included. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The highest number after a batch, and what is missing between `before` and it. Pure. */
+export function findGaps(before: number, seqs: readonly number[]): { readonly acked: number; readonly gaps: readonly Gap[] } {
+  const gaps: Gap[] = [];
   let acked = before;
-  let next = 0;
-  const overLost = (): void => {
-    for (; next < lost.length; next += 1) {
-      const range = lost[next];
-      if (range === undefined || range.from > acked + 1) return;
-      acked = Math.max(acked, range.to);
-    }
-  };
-  overLost();
-  for (const seq of seqs) {
-    if (seq > acked + 1) return { acked, gap: { from: acked + 1, to: seq - 1 } };
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    if (seq > acked + 1) gaps.push({ from: acked + 1, to: seq - 1 });
     acked = Math.max(acked, seq);
-    overLost();
   }
-  return { acked, gap: undefined };
+  return { acked, gaps };
 }
 
 export interface EventQuery {

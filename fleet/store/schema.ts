@@ -14,7 +14,7 @@ export interface DeviceTable {
   session: number;
   online: number;
   last_seen_at: number | null;
-  /** Every event up to here is committed, or declared lost. */
+  /** Every event up to here is committed, or known to be lost. */
   acked_seq: number;
   desired_revision: number;
   desired_issued_at: number;
@@ -48,7 +48,7 @@ export interface EventTable {
   data: string;
 }
 
-/** Ranges of sequence numbers that a device declared as lost, both ends included. */
+/** Ranges of sequence numbers that a device no longer had, both ends included. */
 export interface LostTable {
   device: string;
   from_seq: number;
