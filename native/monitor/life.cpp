@@ -120,10 +120,12 @@ void Life::startAgain() {
 
 /**
  * The end for good. The record first, then nobody new comes in, then those who wait are told, and only then the slow
- * part. Without state.json but with the lock, others see "ending" and wait for the lock.
+ * part. Until that is done state.json says "exited": who wants to start or remove waits for the lock, and if we are
+ * killed here, the next looker clears up.
  */
 void Life::finish(ExitInfo exit) {
   phase_ = Phase::over;
+  state_.pid = state_.initPid = 0;
   const ExitRecord record{exit, state_.startedAt, state_.restartCount, state_.warnings};
   ended_ = std::move(exit);
   if (spec_.autoRemove) {
@@ -131,12 +133,13 @@ void Life::finish(ExitInfo exit) {
   } else if (writeFileAtomic(files_.exit(), toJson(record), 0600, Durable::yes)) {
     unlink(files_.started().c_str());
   }
-  unlink(files_.state().c_str());
+  setStatus(SandboxStatus::exited);
   unlink(files_.socket().c_str());
   listener_.reset();
   answerWaiting();
   tearDown(execution_);
   if (spec_.autoRemove) removeFiles();
+  unlink(files_.state().c_str());
   lock_.reset();
 }
 

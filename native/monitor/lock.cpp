@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "monitor/records.hpp"
 #include "sys/file.hpp"
 #include "sys/time.hpp"
 
@@ -64,9 +65,11 @@ Result<Fd> tryOnce(const SandboxFiles& files, int command, LockState& state) {
   return Fd();
 }
 
-/** A monitor that has its lock but no state.json is ending: it is waited for. */
-bool isAlive(const SandboxFiles& files, const LockState& state) {
-  return state.holder == Holder::monitor && exists(files.state());
+/** A monitor without state.json, or with one that says "exited", is beginning or ending: it is waited for. */
+bool isAlive(const SandboxFiles& files, const LockState& holder) {
+  if (holder.holder != Holder::monitor) return false;
+  const Result<StateRecord> state = readState(files.state());
+  return state && state->status != SandboxStatus::exited;
 }
 
 Result<Fd> lockWithin(const SandboxFiles& files, int command, int timeoutMs, int aliveError) {

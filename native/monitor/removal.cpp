@@ -13,6 +13,8 @@
 namespace lightv {
 namespace {
 
+constexpr const char* kVolumesMark = "/remove-volumes";
+
 bool isAnonymous(const std::string& volume) {
   return volume.size() == 64 && volume.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -30,17 +32,20 @@ Result<Fd> lockNames(const Paths& paths) {
   return fd;
 }
 
-Status freeName(const Paths& paths, const std::string& name, const std::string& id) {
-  if (name.empty()) return {};
-  const Result<Fd> lock = lockNames(paths);
-  if (!lock) return lock.error();
+Result<bool> freeNameLocked(const Paths& paths, const std::string& name, const std::string& id) {
   const std::string link = paths.root + "/names/" + name;
   char target[PATH_MAX];
-  const ssize_t length = readlink(link.c_str(), target, sizeof target);
-  if (length < 0) return errno == ENOENT ? Status() : Status(Error{"readlink", errno, link});
-  if (std::string_view(target, static_cast<std::size_t>(length)) != id) return {};
+  const ssize_t length = name.empty() ? 0 : readlink(link.c_str(), target, sizeof target);
+  if (length < 0 && errno != ENOENT) return Error{"readlink", errno, link};
+  if (length <= 0 || std::string_view(target, static_cast<std::size_t>(length)) != id) return false;
   if (unlink(link.c_str()) != 0 && errno != ENOENT) return Error{"unlink", errno, link};
-  return {};
+  return true;
+}
+
+Result<bool> freeName(const Paths& paths, const std::string& name, const std::string& id) {
+  const Result<Fd> lock = lockNames(paths);
+  if (!lock) return lock.error();
+  return freeNameLocked(paths, name, id);
 }
 
 Status hideSandbox(const SandboxFiles& files, const std::string& name) {
@@ -48,7 +53,24 @@ Status hideSandbox(const SandboxFiles& files, const std::string& name) {
   if (rename(files.directory().c_str(), files.goneDirectory().c_str()) != 0 && errno != ENOENT) {
     return Error{"rename", errno, files.directory()};
   }
-  return freeName(files.paths(), name, files.id());
+  const Result<bool> freed = freeName(files.paths(), name, files.id());
+  if (!freed) return freed.error();
+  if (*freed) return {};
+  // Renamed since the caller read its name.
+  const Result<std::string> text = readFile(files.goneDirectory() + "/config.json");
+  if (!text) return {};
+  const Result<Spec> spec = parseSpec(*text);
+  if (!spec || spec->name == name) return {};
+  const Result<bool> now = freeName(files.paths(), spec->name, files.id());
+  return now ? Status() : Status(now.error());
+}
+
+Status markVolumesForRemoval(const SandboxFiles& files) {
+  return writeFileAtomic(files.directory() + kVolumesMark, "");
+}
+
+bool hasVolumesMark(const std::string& directory) {
+  return exists(directory + kVolumesMark);
 }
 
 Status deleteHidden(const SandboxFiles& files) {

@@ -18,11 +18,18 @@ namespace lightv {
  */
 Result<Fd> lockNames(const Paths& paths);
 
-/** Gives the name free if it still points to `id`; missing is fine. */
-Status freeName(const Paths& paths, const std::string& name, const std::string& id);
+/** Gives the name free; false when it does not point to `id` (any more). */
+Result<bool> freeName(const Paths& paths, const std::string& name, const std::string& id);
+/** The same for who has lockNames(). */
+Result<bool> freeNameLocked(const Paths& paths, const std::string& name, const std::string& id);
 
 /** Makes the sandbox vanish in one step: its directory gets a name that nobody looks at, then its name is free. */
 Status hideSandbox(const SandboxFiles& files, const std::string& name);
+
+/** Marks a sandbox that is about to be hidden: its own volumes go with it, also when another process must finish that.
+ */
+Status markVolumesForRemoval(const SandboxFiles& files);
+bool hasVolumesMark(const std::string& directory);
 
 /** Deletes what hideSandbox() hid, the run directory with the lock last. */
 Status deleteHidden(const SandboxFiles& files);

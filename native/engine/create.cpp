@@ -1,0 +1,171 @@
+// Engine::create: a whole sandbox or nothing, at whatever point the process is killed (docs/sandbox.md, "Making and
+// removing").
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "engine/engine.hpp"
+#include "engine/merge.hpp"
+#include "engine/names.hpp"
+#include "monitor/lock.hpp"
+#include "monitor/removal.hpp"
+#include "sys/file.hpp"
+#include "sys/time.hpp"
+
+namespace lightv {
+namespace {
+
+constexpr unsigned kNameAttempts = 8;
+
+/** A sandbox that is being made; unless kept, its destructor takes back every step. */
+class Draft {
+ public:
+  explicit Draft(SandboxFiles files, Fd lock) : files_(std::move(files)), lock_(std::move(lock)) {}
+  Draft(Draft&&) = default;
+  Draft& operator=(Draft&&) = delete;
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  ~Draft() {
+    if (kept_ || !lock_) return;
+    (void)freeName(files_.paths(), name_, files_.id());
+    (void)removeTree(files_.newDirectory());
+    (void)removeTree(files_.runDirectory());
+  }
+
+  /** Takes an id that nobody has, by making its run directory, and the lock in it: the sweep leaves it alone. */
+  static Result<Draft> begin(const Paths& paths) {
+    if (Status made = makeDirs(paths.run + "/sandboxes"); !made) return made.error();
+    while (true) {
+      Result<std::string> id = randomHex(16);
+      if (!id) return id.error();
+      SandboxFiles files(paths, *id);
+      if (mkdir(files.runDirectory().c_str(), 0700) != 0) {
+        if (errno == EEXIST) continue;
+        return Error{"mkdir", errno, files.runDirectory()};
+      }
+      Result<Fd> lock = tryLockForEngine(files);
+      if (!lock) return lock.error();
+      return Draft(std::move(files), std::move(*lock));
+    }
+  }
+
+  [[nodiscard]] const SandboxFiles& files() const { return files_; }
+
+  Status write(const Spec& spec) {
+    name_ = spec.name;
+    if (Status made = makeDirs(files_.newDirectory()); !made) return made;
+    return writeFileAtomic(files_.newDirectory() + "/config.json", toJson(spec), 0600, durable(spec));
+  }
+  /** Makes it visible, in one step. */
+  Status publish(const Spec& spec) {
+    if (rename(files_.newDirectory().c_str(), files_.directory().c_str()) != 0) {
+      return Error{"rename", errno, files_.newDirectory()};
+    }
+    kept_ = true;
+    return durable(spec) == Durable::yes ? syncDir(files_.paths().root + "/sandboxes") : Status();
+  }
+
+ private:
+  static Durable durable(const Spec& spec) { return spec.autoRemove ? Durable::no : Durable::yes; }
+
+  SandboxFiles files_;
+  Fd lock_;
+  std::string name_;
+  bool kept_ = false;
+};
+
+Status checkPlatform(const ImageInfo& image, const utsname& machine) {
+  const std::string ours = goArchitecture(machine.machine);
+  // A 64-bit x86 kernel runs 32-bit programs too; on ARM not every one does.
+  if (image.os == "linux" && (image.architecture == ours || (ours == "amd64" && image.architecture == "386")))
+    return {};
+  return Error{
+      "image platform", ENOEXEC,
+      "the image " + image.name + " is for " + image.os + "/" + image.architecture + ", this machine is linux/" + ours,
+      "use an image for this machine", true};
+}
+
+Status checkBindSources(const Spec& spec) {
+  for (const Mount& mount : spec.mounts) {
+    if (mount.kind == MountKind::bind && !exists(mount.source)) {
+      return Error{"create", ENOENT, "bind source path does not exist: " + mount.source, "make it first", true};
+    }
+  }
+  return {};
+}
+
+Status makeVolumes(const Paths& paths, const Spec& spec) {
+  for (const Mount& mount : spec.mounts) {
+    if (mount.kind != MountKind::volume) continue;
+    if (Status made = makeDirs(paths.root + "/volumes/" + mount.volume); !made) return made;
+    if (mkdir(mount.source.c_str(), 0755) != 0 && errno != EEXIST) return Error{"mkdir", errno, mount.source};
+  }
+  return {};
+}
+
+/** The name that was asked for, or a made one that is free. The config has it before the claim, so that a claim can be
+ * traced. */
+Status writeAndClaim(Draft& draft, Spec& spec) {
+  if (!spec.name.empty()) {
+    if (Status written = draft.write(spec); !written) return written;
+    return claimName(draft.files().paths(), spec.name, spec.id);
+  }
+  for (unsigned attempt = 0;; attempt++) {
+    Result<std::string> name = generateName(attempt);
+    if (!name) return name.error();
+    spec.name = std::move(*name);
+    if (exists(draft.files().nameLink(spec.name)) && attempt < kNameAttempts) continue;
+    if (Status written = draft.write(spec); !written) return written;
+    Status claimed = claimName(draft.files().paths(), spec.name, spec.id);
+    if (claimed.ok() || claimed.error().err != EEXIST || attempt >= kNameAttempts) return claimed;
+  }
+}
+
+Result<MergeContext> makeContext(const Paths& paths, const std::string& id, const CreateRequest& request,
+                                 const ImageInfo& image, const utsname& machine) {
+  MergeContext context{id, timeNow(), paths.root, machine.nodename, {}};
+  for (std::size_t i = countAnonymousVolumes(request, image.config); i > 0; i--) {
+    Result<std::string> name = randomHex(64);
+    if (!name) return name.error();
+    context.freshVolumes.push_back(std::move(*name));
+  }
+  return context;
+}
+
+}  // namespace
+
+Result<std::string> Engine::create(CreateRequest request) const {
+  if (!request.spec.name.empty() && !isSandboxName(request.spec.name)) {
+    return Error{"Invalid sandbox name (" + request.spec.name + ")", EINVAL, "",
+                 "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two at least", true};
+  }
+  utsname machine{};
+  if (uname(&machine) != 0) return Error{"uname", errno, "this machine"};
+  // Held until the sandbox is visible: rmi either sees it or has removed the image before.
+  const Result<Fd> images = lockImages(false);
+  if (!images) return images.error();
+  std::string imagePath;
+  const Result<ImageInfo> image = this->images().resolve(request.image, imagePath);
+  if (!image) return image.error();
+  if (Status fits = checkPlatform(*image, machine); !fits) return fits.error();
+  Result<Draft> draft = Draft::begin(paths_);
+  if (!draft) return draft.error();
+  const Result<MergeContext> context = makeContext(paths_, draft->files().id(), request, *image, machine);
+  if (!context) return context.error();
+  Result<Spec> spec = mergeImage(request, *image, *context);
+  if (!spec) return spec.error();
+  spec->imagePath = imagePath;
+  if (Status there = checkBindSources(*spec); !there) return there.error();
+  if (Status claimed = writeAndClaim(*draft, *spec); !claimed) return claimed.error();
+  Status made = makeVolumes(paths_, *spec);
+  if (made.ok()) made = draft->publish(*spec);
+  if (!made) {
+    (void)deleteVolumes(paths_, anonymousVolumes(*spec));
+    return made.error();
+  }
+  return spec->id;
+}
+
+}  // namespace lightv

@@ -1,0 +1,111 @@
+#include "engine/settle.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "core/cgroup.hpp"
+#include "monitor/lock.hpp"
+#include "monitor/records.hpp"
+#include "monitor/removal.hpp"
+#include "sys/file.hpp"
+#include "sys/time.hpp"
+
+namespace lightv {
+namespace {
+
+constexpr const char* kDefaultParent = "/lightv";
+
+Result<Spec> readSpec(const std::string& path) {
+  const Result<std::string> text = readFile(path);
+  if (!text) return text.error();
+  return parseSpec(*text);
+}
+
+/** PID 1 of the sandbox ends by itself when its monitor dies; this ends what it could not, and the cgroup. */
+void clearCgroup(const std::string& parent, const std::string& id) {
+  const Cgroup cgroup = Cgroup::open(parent, id);
+  const Result<std::vector<pid_t>> left = cgroup.processes();
+  if (left && !left->empty()) (void)cgroup.kill();
+  (void)cgroup.remove();
+}
+
+/** What the run left says when it began; empty when exit.json is about that run, so nothing was lost. */
+StateRecord lostRun(const SandboxFiles& files) {
+  StateRecord run;
+  if (Result<StateRecord> state = readState(files.state())) {
+    run = std::move(*state);
+  } else if (const Result<StartRecord> start = readStartRecord(files.started())) {
+    run.startedAt = start->startedAt;
+    run.restartCount = start->restartCount;
+  }
+  const Result<ExitRecord> exit = readExitRecord(files.exit());
+  if (exit && exit->startedAt == run.startedAt) run.startedAt.clear();
+  return run;
+}
+
+Status recordLoss(const SandboxFiles& files) {
+  const StateRecord run = lostRun(files);
+  if (run.startedAt.empty()) return {};
+  ExitRecord record{{}, run.startedAt, run.restartCount, run.warnings};
+  record.exit.exitCode = 128 + SIGKILL;
+  record.exit.signal = SIGKILL;
+  record.exit.lost = true;
+  record.exit.finishedAt = timeNow();
+  record.exit.error = "its monitor was lost";
+  return writeFileAtomic(files.exit(), toJson(record), 0600, Durable::yes);
+}
+
+}  // namespace
+
+bool looksLost(const SandboxFiles& files) {
+  if (!exists(files.state()) && !exists(files.started())) return false;
+  const Result<LockState> holder = whoHolds(files);
+  return holder && holder->holder == Holder::nobody;
+}
+
+Status settleIfLost(const SandboxFiles& files) {
+  if (!looksLost(files)) return {};
+  const Result<Fd> lock = tryLockForEngine(files);
+  if (!lock) return lock.error().err == EAGAIN ? Status() : Status(lock.error());
+  if (!exists(files.state()) && !exists(files.started())) return {};
+  const Result<Spec> spec = readSpec(files.config());
+  clearCgroup(spec ? spec->cgroupParent : kDefaultParent, files.id());
+  if (spec && spec->autoRemove) {
+    if (Status hidden = hideSandbox(files, spec->name); !hidden) return hidden;
+    (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
+    return deleteHidden(files);
+  }
+  if (Status recorded = recordLoss(files); !recorded) return recorded;
+  for (const std::string& path : {files.started(), files.socket(), files.state()}) unlink(path.c_str());
+  return {};
+}
+
+bool cleanHalf(const SandboxFiles& files) {
+  const Result<Fd> lock = tryLockForEngine(files);
+  if (!lock) return false;
+  for (const std::string& directory : {files.newDirectory(), files.goneDirectory()}) {
+    if (!exists(directory)) continue;
+    const Result<Spec> spec = readSpec(directory + "/config.json");
+    if (spec) {
+      clearCgroup(spec->cgroupParent, files.id());
+      (void)freeName(files.paths(), spec->name, files.id());
+      const bool withVolumes = spec->autoRemove || directory == files.newDirectory() || hasVolumesMark(directory);
+      if (withVolumes) (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
+    }
+    if (!removeTree(directory)) return false;
+  }
+  // A removal cut short may have left the directory of an id that lives on; only its own run directory goes.
+  return exists(files.directory()) || removeTree(files.runDirectory()).ok();
+}
+
+bool cleanRun(const SandboxFiles& files) {
+  const Result<Fd> lock = tryLockForEngine(files);
+  if (!lock) return false;
+  if (exists(files.directory()) || exists(files.newDirectory()) || exists(files.goneDirectory())) return false;
+  clearCgroup(kDefaultParent, files.id());
+  return removeTree(files.runDirectory()).ok();
+}
+
+}  // namespace lightv

@@ -1,0 +1,28 @@
+// A verb's words with a monitor.
+#pragma once
+
+#include "monitor/control.hpp"
+#include "monitor/layout.hpp"
+#include "sys/fd.hpp"
+#include "sys/result.hpp"
+#include "sys/socket.hpp"
+
+namespace lightv {
+
+/** An answer and the descriptor that came with it. */
+struct Reply {
+  ControlAnswer answer;
+  Fd fd;
+};
+
+/** Connects to the monitor. ENOENT, ECONNREFUSED: there is none. */
+Result<Fd> reachMonitor(const SandboxFiles& files);
+
+/** One request and its answer on a connection. ECONNRESET: the monitor has gone without answering. */
+Result<Reply> exchange(int connection, const ControlRequest& request, const int* fds = nullptr,
+                       std::size_t fdCount = 0);
+
+/** Is this "nobody there", rather than an answer? */
+bool isGone(const Error& error);
+
+}  // namespace lightv
