@@ -3,7 +3,7 @@
  * oldest one that is still there plus what rotation has dropped, if that is known.
  */
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { errnoOf } from "./errors.ts";
 
@@ -67,4 +67,57 @@ export async function tailLog(path: string, count: number, signal?: AbortSignal)
     if (kept.length > count) kept.shift();
   }
   return kept;
+}
+
+export interface LogFollower {
+  /** The whole lines that were written since the last call, across a rotation; their `seq` is 0: number them from what you have. */
+  read(): Promise<LogLine[]>;
+  close(): Promise<void>;
+}
+
+/** From the end of the log as it is now. */
+export async function followLog(path: string): Promise<LogFollower> {
+  let file = await openIfExists(path);
+  let offset = file === undefined ? 0 : (await file.stat()).size;
+  let rest = "";
+  const drain = async (): Promise<LogLine[]> => {
+    if (file === undefined) return [];
+    const buffer = Buffer.alloc(16_384);
+    let text = rest;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+      if (bytesRead === 0) break;
+      offset += bytesRead;
+      text += buffer.toString("latin1", 0, bytesRead);
+    }
+    const lines = text.split("\n");
+    rest = lines.pop() ?? "";
+    // Latin-1 until lines are whole: a character may lie across two reads.
+    return lines.map((line) => parseCriLine(Buffer.from(line, "latin1").toString("utf8"), 0)).filter((line) => line !== undefined);
+  };
+  return {
+    read: async () => {
+      const lines = await drain();
+      const newest = await openIfExists(path);
+      if (newest === undefined || (file !== undefined && (await newest.stat()).ino === (await file.stat()).ino)) {
+        await newest?.close();
+        return lines;
+      }
+      // Rotated: what was written to the old file before that, then the new one from its start.
+      lines.push(...(await drain()));
+      await file?.close();
+      [file, offset, rest] = [newest, 0, ""];
+      return [...lines, ...(await drain())];
+    },
+    close: async () => file?.close(),
+  };
+}
+
+async function openIfExists(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }

@@ -117,23 +117,16 @@ export class Link {
     if (!isDown(channel)) return;
     // The controller clears the retained message of a device that it forgets: nothing is wanted by that.
     if (channel === "desired" && payload.byteLength === 0) return;
-    const { handlers } = this.options;
-    switch (channel) {
-      case "desired": {
-        const parsed = parseMessage(channel, payload);
-        return parsed.ok ? handlers.onDesired(parsed.value) : this.reject(channel, parsed.reason);
-      }
-      case "ack": {
-        const parsed = parseMessage(channel, payload);
-        return parsed.ok ? handlers.onAck(parsed.value) : this.reject(channel, parsed.reason);
-      }
-      case "cmd": {
-        const parsed = parseMessage(channel, payload);
-        return parsed.ok ? handlers.onCommand(parsed.value) : this.reject(channel, parsed.reason);
-      }
-      default:
-        channel satisfies never;
-    }
+    const { onDesired, onAck, onCommand } = this.options.handlers;
+    if (channel === "desired") this.deliver(channel, payload, onDesired);
+    else if (channel === "ack") this.deliver(channel, payload, onAck);
+    else this.deliver(channel, payload, onCommand);
+  }
+
+  private deliver<C extends DownChannel>(channel: C, payload: Uint8Array, handler: (message: Message<C>) => void): void {
+    const parsed = parseMessage(channel, payload);
+    if (parsed.ok) handler(parsed.value);
+    else this.reject(channel, parsed.reason);
   }
 
   /** Never fatal, never silent. */

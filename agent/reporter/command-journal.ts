@@ -34,6 +34,11 @@ export class CommandJournal {
     this.database.prepare("UPDATE command SET result = ?, delivered = 0 WHERE id = ?").run(JSON.stringify(result), result.id);
   }
 
+  /** As if it had never come: the controller sends it again. */
+  forget(id: string): void {
+    this.database.prepare("DELETE FROM command WHERE id = ?").run(id);
+  }
+
   /** The broker has it; should the controller not, it sends the command again. */
   delivered(id: string): void {
     this.database.prepare("UPDATE command SET delivered = 1 WHERE id = ? AND delivered = 0").run(id);

@@ -105,7 +105,10 @@ function planRefused(view: View, wanted: Target, refusal: Refusal): AppPlan {
 
 function planNew(view: View, wanted: Target): AppPlan {
   const facts = view.images.get(wanted.app.image.digest);
-  if (facts === undefined) return wait(view, wanted) ?? result(view, wanted, [{ kind: "pull", target: wanted }], "pulling", "");
+  if (facts === undefined)
+    return (
+      wait(view, wanted) ?? result(view, wanted, [{ kind: "pull", target: wanted }], "pulling", lastTrouble(view, wanted, "tried again"))
+    );
   if (facts.architecture !== view.architecture) {
     const reason = `image ${wanted.app.image.name} is for ${facts.architecture} and this device is ${view.architecture}: deploy an image for ${view.architecture}`;
     return result(view, wanted, [{ kind: "reject", target: wanted, code: "LV_IMAGE_PLATFORM", reason }], "starting", reason);
@@ -121,7 +124,13 @@ function planStart(view: View, wanted: Target, before: readonly Step[]): AppPlan
   if (waiting !== undefined) return waiting;
   const others = view.own.filter((sandbox) => sandbox.hash !== wanted.hash && sandbox.status === "running");
   const stops = others.map((sandbox): Step => stop(sandbox, `makes way for revision ${wanted.revision}`));
-  return result(view, wanted, [...before, ...stops, { kind: "start", target: wanted }], "starting", "");
+  return result(
+    view,
+    wanted,
+    [...before, ...stops, { kind: "start", target: wanted }],
+    "starting",
+    lastTrouble(view, wanted, "tried again"),
+  );
 }
 
 function planRunning(view: View, wanted: Target, current: OwnSandbox): AppPlan {
@@ -142,7 +151,7 @@ function planRunning(view: View, wanted: Target, current: OwnSandbox): AppPlan {
   }
   const waits = [proven ? 0 : timing.provenMs - ranMs, stable || attemptsOf(record, wanted.hash) === 0 ? 0 : timing.stableMs - ranMs];
   const next = Math.min(...waits.filter((ms) => ms > 0), Number.POSITIVE_INFINITY);
-  const plan = result(view, wanted, steps, "running", lastTrouble(view, wanted));
+  const plan = result(view, wanted, steps, "running", lastTrouble(view, wanted, "restarted"));
   return { ...plan, shown: current, wakeAtMs: Number.isFinite(next) ? now.uptimeMs + next : undefined };
 }
 
@@ -192,9 +201,9 @@ function wait(view: View, wanted: Target): AppPlan | undefined {
   return { ...result(view, wanted, [], phase, older ? `an older version goes on: ${reason}` : reason), wakeAtMs: at };
 }
 
-function lastTrouble(view: View, wanted: Target): string {
+function lastTrouble(view: View, wanted: Target, what: string): string {
   const { trial } = view.record;
-  return trial?.hash === wanted.hash ? `restarted, because: ${trial.reason}` : "";
+  return trial?.hash === wanted.hash ? `${what}, because: ${trial.reason}` : "";
 }
 
 /** The one that runs, when a crash left two of the same version. */

@@ -27,7 +27,8 @@ export class Supervisor {
   private readonly startMs = new Map<string, number>();
   /** Not before this monotonic time, by app. */
   private readonly pauses = new Map<string, number>();
-  private targets: readonly Target[] = [];
+  /** Undefined: not known yet, so that nothing is started, and nothing is taken for superfluous. */
+  private targets: readonly Target[] | undefined;
   private plans: readonly AppPlan[] = [];
   private listeners: (() => void)[] = [];
   private wake: (() => void) | undefined;
@@ -59,7 +60,7 @@ export class Supervisor {
   /** A newer desired state cuts off what is under way for another version of an app. */
   setDesired(targets: readonly Target[]): void {
     const hashes = new Map(targets.map((target) => [target.app.name, target.hash]));
-    for (const before of this.targets) {
+    for (const before of this.targets ?? []) {
       if (hashes.get(before.app.name) !== before.hash) this.lanes.get(before.app.name)?.preempt("a newer desired state has come");
     }
     this.targets = targets;
@@ -143,8 +144,9 @@ export class Supervisor {
 
   /** One round; gives the longest time until the next. */
   private async cycle(): Promise<number> {
-    await this.observer.observe(this.targets);
-    await this.learnImages();
+    await this.observer.observe(this.targets ?? []);
+    if (this.targets === undefined) return RESYNC_MS;
+    await this.learnImages(this.targets);
     this.plans = plan(this.targets, this.world());
     const now = this.parts.clock.uptimeMs();
     let sleepMs = RESYNC_MS;
@@ -203,7 +205,7 @@ export class Supervisor {
       parts: this.parts,
       chance: () => this.chance(),
       images: this.images,
-      note: (sandbox) => this.observer.note(sandbox, this.targets),
+      note: (sandbox) => this.observer.note(sandbox, this.targets ?? []),
       onProgress: (done, total) => {
         this.activities.set(name, { phase: "pulling", reason: "", progress: { done, total } });
         this.tell();
@@ -227,10 +229,10 @@ export class Supervisor {
     }
   }
 
-  private async learnImages(): Promise<void> {
+  private async learnImages(targets: readonly Target[]): Promise<void> {
     const { records, images } = this.parts;
-    const goods = this.targets.flatMap((target) => records.get(target.app.name).good ?? []);
-    const digests = new Set([...this.targets, ...goods].map((target) => target.app.image.digest));
+    const goods = targets.flatMap((target) => records.get(target.app.name).good ?? []);
+    const digests = new Set([...targets, ...goods].map((target) => target.app.image.digest));
     this.images.clear();
     for (const digest of digests) {
       const facts = await images.facts(digest);
@@ -273,7 +275,7 @@ export class Supervisor {
   }
 
   private target(name: string): Target | undefined {
-    return this.targets.find((target) => target.app.name === name);
+    return this.targets?.find((target) => target.app.name === name);
   }
 
   private lane(name: string): Lane {

@@ -1,0 +1,79 @@
+/** The supervisor's images: the device's store, and the controller's endpoint to fill it from. */
+import type { Clock } from "#agent/lib/clock.ts";
+import { isLightvError, LightvError } from "#agent/lib/errors.ts";
+import type { ImageStore } from "#agent/store/store.ts";
+import type { App } from "#agent/wire/protocol/app.ts";
+import type { ImageFacts } from "./model.ts";
+import type { Images, PullOptions } from "./ports.ts";
+
+/** Where images come from, and what opens the door there. */
+export interface Endpoint {
+  readonly imagesUrl: string;
+  readonly authorization: string;
+  readonly ca: string | undefined;
+}
+
+const COLLECT_MS = 600_000;
+
+export class ImageSource implements Images {
+  private readonly store: ImageStore;
+  private readonly clock: Clock;
+  private readonly endpoint: () => Endpoint | undefined;
+  private readonly known = new Map<string, ImageFacts>();
+  private kept: ReadonlySet<string> = new Set();
+  private collectedAt: number | undefined;
+
+  constructor(store: ImageStore, clock: Clock, endpoint: () => Endpoint | undefined) {
+    this.store = store;
+    this.clock = clock;
+    this.endpoint = endpoint;
+  }
+
+  async facts(digest: string): Promise<ImageFacts | undefined> {
+    // A file that is there under its name never changes: its manifest is read once.
+    const known = this.known.get(digest);
+    if (known !== undefined && (await this.store.has(digest))) return known;
+    this.known.delete(digest);
+    const image = await this.store.find(digest).catch((error: unknown) => {
+      // As if it were not there: the pull checks and replaces it.
+      if (isLightvError(error, "LV_IMAGE_BROKEN")) return undefined;
+      throw error;
+    });
+    if (image === undefined) return undefined;
+    const facts = { architecture: image.manifest.architecture, memoryBytes: image.manifest.budget?.memory };
+    this.known.set(digest, facts);
+    return facts;
+  }
+
+  async pull(image: App["image"], { signal, onProgress }: PullOptions): Promise<void> {
+    const request = { digest: image.digest, size: image.size, name: image.name, ...this.locate(image) };
+    try {
+      await this.store.fetch({ ...request, onProgress: ({ done, total }) => onProgress(done, total) }, signal);
+    } catch (error) {
+      // Make room for the next try.
+      if (isLightvError(error, "LV_DISK_FULL")) await this.store.collect(this.kept);
+      throw error;
+    }
+  }
+
+  async keep(digests: ReadonlySet<string>): Promise<void> {
+    this.kept = digests;
+    const now = this.clock.uptimeMs();
+    this.collectedAt ??= now;
+    if (now - this.collectedAt < COLLECT_MS) return;
+    this.collectedAt = now;
+    await this.store.collect(digests);
+  }
+
+  /** Our password goes to our controller only. */
+  private locate(image: App["image"]): { url: string; headers?: Record<string, string>; ca?: string } {
+    const endpoint = this.endpoint();
+    const url = image.url ?? (endpoint === undefined ? undefined : `${endpoint.imagesUrl.replace(/\/$/, "")}/${image.digest}`);
+    if (url === undefined)
+      throw new LightvError("LV_UNAVAILABLE", `image ${image.name} has no URL, and this device is not enrolled`, {
+        hint: "it is fetched once the device is enrolled",
+      });
+    if (endpoint === undefined || new URL(url).origin !== new URL(endpoint.imagesUrl).origin) return { url };
+    return { url, headers: { authorization: endpoint.authorization }, ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }) };
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * An engine of sandboxes in memory, with the addon's interface and error convention: for tests of what the agent decides. What sandboxes
+ * really do is tested with the real addon in test/integration.
+ */
+import type { NativeEngine } from "#agent/sandbox/native.ts";
+import type { CreateRequest, SandboxInfo } from "#agent/sandbox/types.ts";
+import type { FakeClock } from "./fake-clock.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Sandbox = Mutable<SandboxInfo> & { request: CreateRequest };
+
+/** How a workload's start shall end, by its command's first word. */
+export type Behaviour = "run" | "not-found" | "refuse" | "exit-0" | "exit-1";
+
+export class FakeNative {
+  readonly sandboxes = new Map<string, Sandbox>();
+  readonly calls: string[] = [];
+  private readonly clock: FakeClock;
+  private readonly watchers = new Map<string, Set<(json: string) => void>>();
+  private ids = 0;
+  private ends = 0;
+  /** By the command's first word; "run" when it is not here. */
+  readonly behaviour = new Map<string, Behaviour>();
+  /** Called before each call: may throw, to end the agent there. */
+  beforeCall: (name: string) => void = () => undefined;
+
+  constructor(clock: FakeClock) {
+    this.clock = clock;
+  }
+
+  engine(): NativeEngine {
+    const call = async <T>(name: string, body: () => T): Promise<T> => {
+      this.beforeCall(name);
+      this.calls.push(name);
+      return body();
+    };
+    return {
+      create: (json) => call("create", () => this.create(JSON.parse(json) as CreateRequest)),
+      start: (id) => call("start", () => this.start(id)),
+      find: async (id) => id,
+      info: async (id) => JSON.stringify(this.get(id)),
+      list: async () => JSON.stringify([...this.sandboxes.values()]),
+      stats: async () => JSON.stringify({ memoryBytes: 1000, oomKills: 0 }),
+      stop: (id) => call("stop", () => this.end(id, { exitCode: 143, signal: 15 })),
+      kill: (id) => call("kill", () => this.end(id, { exitCode: 137, signal: 9 })),
+      remove: (id) => call("remove", () => this.remove(id)),
+      exec: async () => JSON.stringify({ exitCode: 0, stdout: "", stderr: "", truncated: false, timedOut: false }),
+      watch: (id, onEnd) => this.watch(id, onEnd),
+      sweep: async () => 0,
+      logPath: (id) => `/nonexistent/${id}/log`,
+    };
+  }
+
+  /** A workload ends by itself, or its monitor is lost. */
+  end(id: string, exit: { exitCode: number; signal?: number; oomKilled?: boolean; lost?: boolean; error?: string }): void {
+    const sandbox = this.get(id);
+    if (sandbox.status !== "running") return;
+    sandbox.status = "exited";
+    sandbox.exit = { signal: 0, oomKilled: false, error: "", finishedAt: `${this.clock.wall().slice(0, -1)}${++this.ends}Z`, ...exit };
+    for (const onEnd of this.watchers.get(id) ?? []) onEnd(JSON.stringify(sandbox.exit));
+    this.watchers.delete(id);
+  }
+
+  /** Everything stops at once, without a trace but the files. */
+  powerCut(): void {
+    for (const sandbox of this.sandboxes.values()) {
+      if (sandbox.status === "running") sandbox.status = "created";
+      sandbox.startedAt = "";
+    }
+    this.watchers.clear();
+  }
+
+  running(): Sandbox[] {
+    return [...this.sandboxes.values()].filter((sandbox) => sandbox.status === "running");
+  }
+
+  /** The agent is gone, and its watches with it. */
+  dropWatches(): void {
+    this.watchers.clear();
+  }
+
+  private create(request: CreateRequest): string {
+    const taken = [...this.sandboxes.values()].some((sandbox) => sandbox.name === request.name);
+    if (taken) throw Object.assign(new Error(`the name ${request.name} is taken`), { op: "create", errno: 17 });
+    const id = (++this.ids).toString(16).padStart(16, "0");
+    const { name, image, annotations } = request;
+    const base = { id, name, imageDigest: image, status: "created" as const, pid: 0, startedAt: "", exit: null, warnings: [], annotations };
+    this.sandboxes.set(id, { ...base, request });
+    return id;
+  }
+
+  private start(id: string): string {
+    const sandbox = this.get(id);
+    if (sandbox.status === "running") throw Object.assign(new Error("it runs"), { op: "start", errno: 114 });
+    const command = sandbox.request.command?.[0] ?? "";
+    const behaviour = this.behaviour.get(command) ?? "run";
+    if (behaviour === "not-found") throw Object.assign(new Error(`${command}: no such file`), { op: "exec", errno: 2 });
+    if (behaviour === "refuse") throw Object.assign(new Error("mount failed"), { op: "mount", errno: 5 });
+    Object.assign(sandbox, { status: "running", pid: 4242, startedAt: `${this.clock.wall().slice(0, -1)}${++this.ends}Z`, exit: null });
+    if (behaviour === "exit-0") this.end(id, { exitCode: 0 });
+    if (behaviour === "exit-1") this.end(id, { exitCode: 1 });
+    return JSON.stringify({ pid: 4242, warnings: [] });
+  }
+
+  private remove(id: string): void {
+    this.end(id, { exitCode: 137, signal: 9 });
+    this.sandboxes.delete(id);
+  }
+
+  private watch(id: string, onEnd: (json: string) => void): { close(): void } {
+    const watchers = this.watchers.get(id) ?? new Set();
+    this.watchers.set(id, watchers.add(onEnd));
+    return { close: () => watchers.delete(onEnd) };
+  }
+
+  private get(id: string): Sandbox {
+    const sandbox = this.sandboxes.get(id);
+    if (sandbox === undefined) throw Object.assign(new Error(`No such sandbox: ${id}`), { op: "find", errno: 2 });
+    return sandbox;
+  }
+}
