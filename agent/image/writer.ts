@@ -30,18 +30,19 @@ export interface WrittenImage {
 export interface WriteOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Called with the bytes that will be written and the directory, before the first one; may throw. */
+  readonly beforeWrite?: (bytes: number, directory: string) => Promise<void>;
 }
 
 /**
- * Writes `tree` as a `.lv` file into `file`, which is empty, and syncs it. Throws LV_DISK_FULL, LV_USAGE (what the format can't hold).
+ * Writes a file system as a `.lv` file into `file`, which is empty, and syncs it. Throws LV_DISK_FULL, LV_USAGE (what the format can't hold).
  */
 export async function writeImage(
   file: FileHandle,
-  tree: Tree,
+  erofs: Erofs,
   description: ImageDescription,
   options: WriteOptions = {},
 ): Promise<WrittenImage> {
-  const erofs = erofsOf(tree);
   const table = await writeErofs(file, erofs, options);
   const manifest: Manifest = {
     schemaVersion: 1,
@@ -96,10 +97,12 @@ export async function writeImageFile(
 ): Promise<WrittenImage & { readonly path: string }> {
   try {
     await mkdir(dirname(temporary), { recursive: true, mode: 0o700 });
+    const erofs = erofsOf(tree);
+    await options.beforeWrite?.(erofs.size, dirname(temporary));
     const file = await open(temporary, "wx", 0o600);
     let image: WrittenImage;
     try {
-      image = await writeImage(file, tree, description, options);
+      image = await writeImage(file, erofs, description, options);
     } finally {
       await file.close();
     }
