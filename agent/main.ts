@@ -186,10 +186,12 @@ class Agent {
             reporter.kick();
           },
           onUp: (up) => {
-            void reporter.run(up);
-            void pump.run(up);
-            void heartbeat.run(up);
-            void commands.resend();
+            for (const work of [reporter.run(up), pump.run(up), heartbeat.run(up), commands.resend()])
+              work.catch((error: unknown) => {
+                // None of them may stop for good while the connection lives: a new one begins them all anew.
+                log.error(messageOf(error));
+                link?.reconnect();
+              });
           },
         },
       });

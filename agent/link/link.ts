@@ -62,6 +62,11 @@ export class Link {
     await this.loop;
   }
 
+  /** Ends this connection; a new one follows after a back-off. */
+  reconnect(): void {
+    void this.session?.close();
+  }
+
   /** Resolves when the broker has it. Rejects with LV_UNAVAILABLE when there is no connection. */
   async publish<C extends UpChannel>(channel: C, message: Message<C>): Promise<void> {
     if (this.session === undefined)
@@ -125,8 +130,13 @@ export class Link {
 
   private deliver<C extends DownChannel>(channel: C, payload: Uint8Array, handler: (message: Message<C>) => void): void {
     const parsed = parseMessage(channel, payload);
-    if (parsed.ok) handler(parsed.value);
-    else this.reject(channel, parsed.reason);
+    try {
+      if (parsed.ok) handler(parsed.value);
+      else this.reject(channel, parsed.reason);
+    } catch (error) {
+      // A full disk, say: not taken, so not acknowledged or answered, so it comes again.
+      this.options.log.error(`a ${channel} message was not taken: ${messageOf(error)}`);
+    }
   }
 
   /** Never fatal, never silent. */

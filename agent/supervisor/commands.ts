@@ -107,9 +107,10 @@ export class Commands {
     }
     const entry = journal.begin(command.id, command.type);
     if (entry.state === "begun") return;
-    const work = entry.state === "done" ? this.send(entry.result) : this.perform(command);
+    const work = (entry.state === "done" ? this.send(entry.result) : this.perform(command))
+      .catch((error: unknown) => log.error(`command ${command.id}: ${messageOf(error)}`))
+      .finally(() => this.running.delete(work));
     this.running.add(work);
-    void work.finally(() => this.running.delete(work));
   }
 
   private async perform(command: Command): Promise<void> {

@@ -4,19 +4,22 @@ import { LightvError } from "#agent/lib/errors.ts";
 
 export class Lane {
   private readonly clock: Clock;
+  private readonly onDefect: (error: unknown) => void;
   private tail: Promise<void> = Promise.resolve();
   private controller: AbortController | undefined;
   private waiting = 0;
 
-  constructor(clock: Clock) {
+  /** `onDefect` gets what a body throws: bodies deal with the errors of their steps, so it is a full disk or a defect. */
+  constructor(clock: Clock, onDefect: (error: unknown) => void) {
     this.clock = clock;
+    this.onDefect = onDefect;
   }
 
   get busy(): boolean {
     return this.waiting > 0;
   }
 
-  /** Runs `body` when what is under way has ended. Never rejects: `body` deals with its own errors. */
+  /** Runs `body` when what is under way has ended. Never rejects. */
   run(body: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.waiting++;
     const controller = new AbortController();
@@ -24,6 +27,8 @@ export class Lane {
     this.tail = this.tail.then(async () => {
       try {
         await body(controller.signal);
+      } catch (error) {
+        this.onDefect(error);
       } finally {
         this.waiting--;
       }

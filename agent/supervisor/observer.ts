@@ -1,4 +1,5 @@
 /** What runs, as it is seen: starts and ends become events exactly once, running sandboxes are watched and their health is asked. */
+import { messageOf } from "#agent/lib/errors.ts";
 import type { NativeWatch } from "#agent/sandbox/native.ts";
 import { type HealthState, watchHealth } from "./health.ts";
 import type { Health, OwnSandbox, Target } from "./model.ts";
@@ -81,7 +82,9 @@ export class Observer {
     const check = targets.find((target) => target.hash === sandbox.hash)?.app.health;
     if (check === undefined) return;
     this.health.set(id, "starting");
-    void watchHealth(engine, clock, id, check, probes.signal, (state) => this.onHealth(sandbox, state));
+    watchHealth(engine, clock, id, check, probes.signal, (state) => this.onHealth(sandbox, state)).catch((error: unknown) =>
+      this.parts.log.error(`health of app ${sandbox.app}: ${messageOf(error)}`),
+    );
   }
 
   private onHealth(sandbox: OwnSandbox, state: HealthState): void {

@@ -279,7 +279,11 @@ export class Supervisor {
   }
 
   private lane(name: string): Lane {
-    const lane = this.lanes.get(name) ?? new Lane(this.parts.clock);
+    const onDefect = (error: unknown): void => {
+      this.parts.log.error(`app ${name}: ${messageOf(error)}`);
+      this.pauses.set(name, this.parts.clock.uptimeMs() + TROUBLE_MS);
+    };
+    const lane = this.lanes.get(name) ?? new Lane(this.parts.clock, onDefect);
     this.lanes.set(name, lane);
     return lane;
   }

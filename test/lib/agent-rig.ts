@@ -54,6 +54,8 @@ export class FakeImages implements Images {
 export interface RigOptions {
   readonly timing?: Partial<Timing>;
   readonly memoryBytes?: number;
+  /** Needed by tests that end the agent in the midst of something. */
+  readonly databaseFile?: string;
 }
 
 /** The disk and the machine; `agent()` gives a new process on them. */
@@ -61,13 +63,14 @@ export class Rig {
   readonly clock = new FakeClock();
   readonly native = new FakeNative(this.clock);
   readonly images = new FakeImages();
-  readonly database = new DatabaseSync(":memory:");
+  database: DatabaseSync;
   supervisor: Supervisor;
   outbox: Outbox;
   private readonly options: RigOptions;
 
   constructor(options: RigOptions = {}) {
     this.options = options;
+    this.database = new DatabaseSync(options.databaseFile ?? ":memory:");
     this.database.exec(OUTBOX_SCHEMA + RECORD_SCHEMA);
     [this.supervisor, this.outbox] = this.agent();
   }
@@ -87,9 +90,15 @@ export class Rig {
     const old = this.supervisor;
     this.native.dropWatches();
     await Promise.all([old.stop(), this.clock.advance(0)]);
+    if (!this.database.isOpen) this.database = new DatabaseSync(this.options.databaseFile ?? ":memory:");
     [this.supervisor, this.outbox] = this.agent();
     this.supervisor.setDesired(apps.map((one) => targetOf(one, revision)));
     await this.start();
+  }
+
+  /** From now on the agent can't write anything, as if it were dead; restart() brings a new one. */
+  kill(): void {
+    this.database.close();
   }
 
   report(name: string): AppReport {

@@ -19,6 +19,8 @@ export class FakeNative {
   private readonly watchers = new Map<string, Set<(json: string) => void>>();
   private ids = 0;
   private ends = 0;
+  /** Workloads whose execve succeeded. */
+  starts = 0;
   /** By the command's first word; "run" when it is not here. */
   readonly behaviour = new Map<string, Behaviour>();
   /** Called before each call: may throw, to end the agent there. */
@@ -97,6 +99,7 @@ export class FakeNative {
     if (behaviour === "not-found") throw Object.assign(new Error(`${command}: no such file`), { op: "exec", errno: 2 });
     if (behaviour === "refuse") throw Object.assign(new Error("mount failed"), { op: "mount", errno: 5 });
     Object.assign(sandbox, { status: "running", pid: 4242, startedAt: `${this.clock.wall().slice(0, -1)}${++this.ends}Z`, exit: null });
+    this.starts++;
     if (behaviour === "exit-0") this.end(id, { exitCode: 0 });
     if (behaviour === "exit-1") this.end(id, { exitCode: 1 });
     return JSON.stringify({ pid: 4242, warnings: [] });
