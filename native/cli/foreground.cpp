@@ -1,0 +1,92 @@
+#include "cli/foreground.hpp"
+
+#include <unistd.h>
+
+#include "cli/create_options.hpp"
+#include "cli/detach.hpp"
+
+namespace lightv::cli {
+
+namespace {
+
+constexpr int kSignalled = 128;
+
+int exitCodeOf(const Parsed& parsed, const ExitInfo& exit) {
+  if (exit.lost) complain(parsed.verb->name, "the sandbox's monitor was lost, so it was ended");
+  if (!exit.error.empty()) complain(parsed.verb->name, exit.error);
+  return exit.exitCode;
+}
+
+}  // namespace
+
+Result<ForegroundOptions> foregroundOptions(const Parsed& parsed) {
+  ForegroundOptions options;
+  const Result<std::string> keys = parseDetachKeys(parsed.text("detach-keys", kDefaultDetachKeys));
+  if (!keys) return keys.error();
+  options.detachKeys = *keys;
+  options.proxySignals = parsed.on("sig-proxy", true);
+  options.input = parsed.on("interactive");
+  const std::vector<std::string> streams = parsed.all("attach");
+  if (streams.empty()) return options;
+  options.output = options.errors = options.input = false;
+  for (const std::string& stream : streams) {
+    if (stream == "stdout") {
+      options.output = true;
+    } else if (stream == "stderr") {
+      options.errors = true;
+    } else if (stream == "stdin") {
+      options.input = true;
+    } else {
+      return invalidValue("attach", stream, "stdin, stdout or stderr");
+    }
+  }
+  return options;
+}
+
+Status checkTerminal(bool terminal, bool input) {
+  if (terminal && input && !isTerminal(STDIN_FILENO)) {
+    return Error{"the input device is not a TTY", 0, "", "-t needs a terminal; leave it out, or leave out -i"};
+  }
+  return {};
+}
+
+void showWarnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) complain("", "warning: " + warning);
+}
+
+int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, bool start,
+                  const ForegroundOptions& options) {
+  const HeldSignals signals;
+  const Stdio stdio{.in = -1, .out = options.output ? STDOUT_FILENO : -1, .err = options.errors ? STDERR_FILENO : -1};
+  // The master of a terminal is wanted for the window size, even when nothing is typed into it.
+  const bool wantInput = options.input || (spec.terminal && isTerminal(STDIN_FILENO));
+  Result<Started> started =
+      start ? engine.start(spec.id, {.monitorBinary = "", .attach = stdio, .attachStdin = wantInput})
+            : engine.attach(spec.id, stdio, wantInput);
+  if (!started) {
+    if (start && spec.autoRemove) (void)engine.remove(spec.id, true, false);
+    return fail(parsed, started.error(), startExitCode(started.error()));
+  }
+  showWarnings(started->warnings);
+  SessionOptions sessionOptions{.terminal = spec.terminal && started->stdinEnd.valid(),
+                                .copyInput = options.input,
+                                .ended = started->control.get(),
+                                .detachKeys = options.detachKeys};
+  if (options.proxySignals) {
+    // It may have ended just now: then there is nobody left to tell, and the session's end comes next.
+    sessionOptions.forward = [&engine, &spec](int signal) { (void)engine.kill(spec.id, signal); };
+  }
+  Session session(std::move(sessionOptions), signals, std::move(started->stdinEnd));
+  switch (session.run()) {
+    case SessionEnd::ended:
+      return exitCodeOf(parsed, receiveExit(started->control.get()));
+    case SessionEnd::detached:
+      (void)::write(STDERR_FILENO, "\r\nread escape sequence\r\n", 24);
+      return 0;
+    case SessionEnd::signalled:
+      return kSignalled + session.signal();
+  }
+  return 0;
+}
+
+}  // namespace lightv::cli
