@@ -128,19 +128,19 @@ export class Outbox {
   /** Drops the oldest, and says so in an event of its own; an earlier such event that is dropped too is part of the new range. */
   private makeRoom(): void {
     if (this.bytes <= this.maxBytes) return;
-    let [from, to, count] = [0, 0, 0];
+    let [from, to, count] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const row of this.database.prepare("SELECT seq, bytes, body FROM event ORDER BY seq").all()) {
       if (this.bytes <= this.maxBytes * KEEP_SHARE) break;
       const event = JSON.parse(String(row.body)) as DeviceEvent;
       to = Number(row.seq);
-      const earlier = event.type === "events.lost" ? event.data : undefined;
-      if (from === 0) from = typeof earlier?.from === "number" ? earlier.from : to;
-      if (earlier === undefined) count++;
+      const earlier = event.type === "events.lost" ? Number(event.data.from) : to;
+      from = Math.min(from, earlier);
+      if (earlier === to) count++;
       this.bytes -= Number(row.bytes);
     }
     this.database.prepare("DELETE FROM event WHERE seq <= ?").run(to);
     this.setMeta("lost", this.meta("lost") + count);
-    this.insert({ type: "events.lost", data: { from, to, count: this.meta("lost") } });
+    this.insert({ type: "events.lost", data: { from, to, lostSoFar: this.meta("lost") } });
   }
 
   private renumber(behind: number): void {
