@@ -1,0 +1,163 @@
+#include "addon/exec.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sodium/utils.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "engine/merge.hpp"
+#include "sys/json.hpp"
+#include "sys/syscalls.hpp"
+#include "sys/time.hpp"
+
+namespace lightv::addon {
+namespace {
+
+constexpr std::uint32_t kDefaultTimeoutMs = 10'000, kMaxTimeoutMs = 3'600'000;
+constexpr std::uint32_t kDefaultOutputBytes = 24U << 10, kMaxOutputBytes = 1U << 20;
+
+struct ExecRequest {
+  ExecSpec exec;
+  std::uint32_t timeoutMs = kDefaultTimeoutMs, maxOutputBytes = kDefaultOutputBytes;
+};
+
+Result<ExecRequest> parse(const std::string& json, const Spec& sandbox) {
+  Result<JsonReader> reader = JsonReader::parse(json, "exec request");
+  if (!reader) return reader.error();
+  ExecRequest request;
+  std::vector<std::string> env;
+  request.exec.cwd = sandbox.cwd;
+  request.exec.user = sandbox.user;
+  reader->texts("args", request.exec.args);
+  if (request.exec.args.empty()) reader->fail("args", "must name a program");
+  reader->texts("env", env);
+  reader->text("cwd", request.exec.cwd);
+  reader->text("user", request.exec.user);
+  reader->boolean("privileged", request.exec.privileged);
+  reader->number("timeoutMs", request.timeoutMs, 1, kMaxTimeoutMs);
+  reader->number("maxOutputBytes", request.maxOutputBytes, 1, kMaxOutputBytes);
+  if (Status read = reader->finish(); !read) return read.error();
+  request.exec.env = mergeEnv(sandbox.env, env);
+  return request;
+}
+
+/** The reading end of a pipe and the last bytes that came out of it. */
+class Output {
+ public:
+  Status open(std::size_t maxBytes) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) < 0) return Error{"pipe", errno, "exec"};
+    read_.reset(ends[0]);
+    write_.reset(ends[1]);
+    maxBytes_ = maxBytes;
+    // Ours alone: the program's end keeps blocking.
+    if (::fcntl(read_.get(), F_SETFL, O_NONBLOCK) < 0) return Error{"fcntl", errno, "exec"};
+    return {};
+  }
+  [[nodiscard]] int writeEnd() const { return write_.get(); }
+  void closeWriteEnd() { write_.reset(); }
+  /** -1 after its end, which poll(2) leaves out. */
+  [[nodiscard]] int fd() const { return read_.get(); }
+
+  /** Takes what is there now. */
+  void drain() {
+    char buffer[16384];
+    while (read_) {
+      const ssize_t got = ::read(read_.get(), buffer, sizeof buffer);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && errno == EAGAIN) return;
+      if (got <= 0) return read_.reset();
+      keep(std::string_view(buffer, static_cast<std::size_t>(got)));
+    }
+  }
+  [[nodiscard]] bool truncated() const { return truncated_; }
+  [[nodiscard]] std::string base64() const {
+    const std::string_view last = tail();
+    std::string text(sodium_base64_ENCODED_LEN(last.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+    sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(last.data()), last.size(),
+                      sodium_base64_VARIANT_ORIGINAL);
+    text.pop_back();  // its NUL
+    return text;
+  }
+
+ private:
+  [[nodiscard]] std::string_view tail() const {
+    const std::string_view all(bytes_);
+    return all.size() > maxBytes_ ? all.substr(all.size() - maxBytes_) : all;
+  }
+  // Cut only when it has grown to twice its size: else every piece would move all that is kept.
+  void keep(std::string_view piece) {
+    bytes_ += piece;
+    if (bytes_.size() > maxBytes_) truncated_ = true;
+    if (bytes_.size() > 2 * maxBytes_) bytes_.erase(0, bytes_.size() - maxBytes_);
+  }
+
+  Fd read_, write_;
+  std::string bytes_;
+  std::size_t maxBytes_ = 0;
+  bool truncated_ = false;
+};
+
+/** SIGKILL; to its whole group when it leads one, as what a shell has started would go on. */
+void killProgram(pid_t pid) {
+  (void)::kill(::getpgid(pid) == pid ? -pid : pid, SIGKILL);
+}
+
+int reap(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return 125;
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/** Reads until the program itself has ended: what it left in the background may hold the pipes for ever. */
+bool readUntilEnd(int pidfd, Output& out, Output& err, std::uint32_t timeoutMs) {
+  const std::uint64_t deadline = monotonicUs() + std::uint64_t{timeoutMs} * 1000;
+  for (;;) {
+    const std::uint64_t now = monotonicUs();
+    if (now >= deadline) return false;
+    std::array<pollfd, 3> fds = {{{pidfd, POLLIN, 0}, {out.fd(), POLLIN, 0}, {err.fd(), POLLIN, 0}}};
+    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>((deadline - now) / 1000 + 1));
+    if (ready < 0 && errno != EINTR) return false;
+    out.drain();
+    err.drain();
+    if (ready > 0 && fds[0].revents != 0) return true;
+  }
+}
+
+}  // namespace
+
+Result<std::string> execAndCollect(const Engine& engine, const std::string& id, const std::string& execJson) {
+  const Result<SandboxInfo> info = engine.info(id);
+  if (!info) return info.error();
+  Result<ExecRequest> request = parse(execJson, info->spec);
+  if (!request) return request.error();
+  Output out;
+  Output err;
+  if (Status opened = out.open(request->maxOutputBytes); !opened) return opened.error();
+  if (Status opened = err.open(request->maxOutputBytes); !opened) return opened.error();
+  request->exec.stdio = Stdio{-1, out.writeEnd(), err.writeEnd()};
+  const Result<ExecHandle> handle = engine.exec(id, request->exec);
+  if (!handle) return handle.error();
+  out.closeWriteEnd();
+  err.closeWriteEnd();
+  const Fd pidfd(sys::pidfdOpen(handle->pid));
+  const bool ended = pidfd.valid() && readUntilEnd(pidfd.get(), out, err, request->timeoutMs);
+  if (!ended) killProgram(handle->pid);
+  const int exitCode = reap(handle->pid);
+  if (!pidfd) return Error{"pidfd_open", ENOSYS, "exec", "Linux 5.3 or newer is needed"};
+  out.drain();
+  err.drain();
+  JsonWriter writer;
+  writer.beginObject().member("exitCode", exitCode).member("stdout", out.base64()).member("stderr", err.base64());
+  writer.member("truncated", out.truncated() || err.truncated()).member("timedOut", !ended).endObject();
+  return writer.text();
+}
+
+}  // namespace lightv::addon
