@@ -5,7 +5,7 @@
 #include "addon/context.hpp"
 #include "addon/engine_object.hpp"
 #include "addon/images.hpp"
-#include "addon/notify.hpp"
+#include "sys/notify.hpp"
 
 namespace lightv::addon {
 namespace {

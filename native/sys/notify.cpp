@@ -1,4 +1,4 @@
-#include "addon/notify.hpp"
+#include "sys/notify.hpp"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,7 +9,7 @@
 
 #include "sys/fd.hpp"
 
-namespace lightv::addon {
+namespace lightv {
 
 bool notifyService(std::string_view state) {
   const char* name = std::getenv("NOTIFY_SOCKET");
@@ -27,4 +27,4 @@ bool notifyService(std::string_view state) {
                   reinterpret_cast<const sockaddr*>(&address), size) == static_cast<ssize_t>(state.size());
 }
 
-}  // namespace lightv::addon
+}  // namespace lightv

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace lightv::addon {
+namespace lightv {
 
 /**
  * Sends `state` to $NOTIFY_SOCKET, a path or an abstract name ("@…"). False when it is not set or nobody takes it: a
@@ -11,4 +11,4 @@ namespace lightv::addon {
  */
 bool notifyService(std::string_view state);
 
-}  // namespace lightv::addon
+}  // namespace lightv
