@@ -1,9 +1,11 @@
 #include "cli/foreground.hpp"
 
 #include <unistd.h>
+#include <cstdio>
 
 #include "cli/create_options.hpp"
 #include "cli/detach.hpp"
+#include "sys/file.hpp"
 
 namespace lightv::cli {
 
@@ -18,6 +20,10 @@ int exitCodeOf(const Parsed& parsed, const ExitInfo& exit) {
 }
 
 }  // namespace
+
+void tellDetached() {
+  (void)writeAll(STDERR_FILENO, "\r\nread escape sequence\r\n", "stderr");
+}
 
 Result<ForegroundOptions> foregroundOptions(const Parsed& parsed) {
   ForegroundOptions options;
@@ -81,7 +87,7 @@ int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, 
     case SessionEnd::ended:
       return exitCodeOf(parsed, receiveExit(started->control.get()));
     case SessionEnd::detached:
-      (void)::write(STDERR_FILENO, "\r\nread escape sequence\r\n", 24);
+      tellDetached();
       return 0;
     case SessionEnd::signalled:
       return kSignalled + session.signal();

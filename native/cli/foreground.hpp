@@ -24,6 +24,8 @@ Status checkTerminal(bool terminal, bool input);
 int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, bool start,
                   const ForegroundOptions& options);
 
+/** What Docker says when the detach keys were typed. */
+void tellDetached();
 /** Warnings of the engine, one a line. */
 void showWarnings(const std::vector<std::string>& warnings);
 

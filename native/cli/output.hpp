@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/command.hpp"
+#include "sys/signals.hpp"
 
 namespace lightv::cli {
 
@@ -35,10 +36,5 @@ int forEachSandbox(const Engine& engine, const Parsed& parsed, Action action) {
   }
   return code;
 }
-
-/** "SIGTERM", "term", "15" -> 15; 0 when there is no such signal. */
-int parseSignal(std::string_view text);
-/** "TERM" for 15; the number when it has no name. */
-std::string signalName(int signal);
 
 }  // namespace lightv::cli

@@ -1,5 +1,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cstdio>
 
 #include <cerrno>
 
@@ -80,7 +81,7 @@ int runInForeground(const Parsed& parsed, const ExecSpec& exec, ExecHandle handl
   if (exec.terminal) input = Fd(::fcntl(handle.ptyMaster.get(), F_DUPFD_CLOEXEC, 0));
   Session session(std::move(options), signals, std::move(input));
   if (session.run() == SessionEnd::detached) {
-    (void)::write(STDERR_FILENO, "\r\nread escape sequence\r\n", 24);
+    tellDetached();
     return 0;
   }
   return waitForChild(handle.pid);
