@@ -43,9 +43,11 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
     status = start();
   }
   if (!status) {
-    clients_.send(id, errorAnswer(status.error()));
-    clients_.drop(id);
+    // The record before the answer, as at any other end: who hears of it may look at once.
+    const Fd starter = std::move(clients_.find(id)->connection);
+    leave(id);
     finish(failedStart(status.error()));
+    (void)sendMessage(starter.get(), errorAnswer(status.error()));
     return false;
   }
   clients_.send(id, toJson(ControlAnswer{state_.pid, state_.warnings, {}}),
