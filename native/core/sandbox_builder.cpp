@@ -263,11 +263,12 @@ int SandboxBuilder::bindFile(const Operation& operation) {
   const auto size = static_cast<ssize_t>(operation.source.size());
   const bool written = ::write(file.get(), operation.source.data(), operation.source.size()) == size;
   const Fd tree(written ? mounts::cloneTree(dev.get(), ".lightv-file", false) : -1);
+  const std::uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const int attached = tree ? attachTree(tree.get(), target.get(), attributes, false) : -1;
   const int err = errno;
   (void)::unlinkat(dev.get(), ".lightv-file", 0);
   errno = err;
-  if (!tree) return -1;
-  return attachTree(tree.get(), target.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, false);
+  return attached;
 }
 
 int SandboxBuilder::writeSysctl(const Operation& operation) {
