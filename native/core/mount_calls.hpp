@@ -1,5 +1,5 @@
-// Mount calls as the builder needs them, each with the older way where a kernel lacks the new one. Alloc-free; -1 and
-// errno on failure.
+// Mount calls as the builder needs them. Detached mounts (Linux 5.2) are the least that it needs; what came later has
+// its older way. Alloc-free; -1 and errno on failure.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ int remount(int mount, std::uint64_t attributes);
 int mapIds(int mount, int userNamespace, bool recursive);
 
 using Options = std::vector<std::pair<std::string, std::string>>;
-/** A detached new file system; errno ENOSYS before 5.2. Options with an empty value are flags. */
+/** A detached new file system. Options with an empty value are flags. */
 int makeFileSystem(const char* type, const Options& options, std::uint64_t attributes);
 
 }  // namespace lightv::mounts

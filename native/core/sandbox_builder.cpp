@@ -189,32 +189,7 @@ int SandboxBuilder::mountFileSystem(const Operation& operation) {
     return -1;
   }
   const Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
-  if (!mount) return errno == ENOSYS ? mountOld(operation, target.get()) : -1;
-  return mounts::attach(mount.get(), target.get());
-}
-
-/** mount(2), for when a filter around this process hides the newer calls. */
-int SandboxBuilder::mountOld(const Operation& operation, int target) {
-  char path[32];
-  char data[256] = "";
-  std::size_t used = 0;
-  for (const auto& [key, value] : operation.options) {
-    const int length = std::snprintf(data + used, sizeof data - used, "%s%s%s%s", used == 0 ? "" : ",", key.c_str(),
-                                     value.empty() ? "" : "=", value.c_str());
-    if (length < 0 || static_cast<std::size_t>(length) >= sizeof data - used) {
-      errno = E2BIG;
-      return -1;
-    }
-    used += static_cast<std::size_t>(length);
-  }
-  unsigned long flags = 0;
-  if ((operation.attributes & MOUNT_ATTR_RDONLY) != 0) flags |= MS_RDONLY;
-  if ((operation.attributes & MOUNT_ATTR_NOSUID) != 0) flags |= MS_NOSUID;
-  if ((operation.attributes & MOUNT_ATTR_NODEV) != 0) flags |= MS_NODEV;
-  if ((operation.attributes & MOUNT_ATTR_NOEXEC) != 0) flags |= MS_NOEXEC;
-  (void)fdPath(path, sizeof path, target, "");
-  const char* type = operation.source.c_str();
-  return ::mount(type, path, type, flags, used == 0 ? nullptr : data);
+  return mount ? mounts::attach(mount.get(), target.get()) : -1;
 }
 
 int SandboxBuilder::bind(const Operation& operation) {
@@ -331,10 +306,14 @@ int SandboxBuilder::seal(const Operation& operation) {
 }
 
 // pivot_root(2), "pivot_root(".", ".")": the old root ends up over the new one and is detached from there.
+// umount2(2) takes the topmost mount at ".": first what was stacked on the old root (an overlay's lower layer), then
+// the old root itself with all of the host below it. EINVAL is the end: "." is no longer in this namespace.
 int SandboxBuilder::pivot() const {
   const Fd old(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!old || ::fchdir(rootFd_) < 0 || sys::pivotRoot(".", ".") < 0) return -1;
-  if (::fchdir(old.get()) < 0 || ::umount2(".", MNT_DETACH) < 0) return -1;
+  if (!old || ::fchdir(rootFd_) < 0 || sys::pivotRoot(".", ".") < 0 || ::fchdir(old.get()) < 0) return -1;
+  int detached = 0;
+  while (::umount2(".", MNT_DETACH) == 0) detached++;
+  if (detached == 0 || errno != EINVAL) return -1;
   return ::chdir("/");
 }
 

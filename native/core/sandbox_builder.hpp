@@ -23,7 +23,6 @@ class SandboxBuilder {
   int attachRoot(const Operation& operation);
   int attachOverlay(const Operation& operation);
   int mountFileSystem(const Operation& operation);
-  int mountOld(const Operation& operation, int target);
   int bind(const Operation& operation);
   int makeDevice(const Operation& operation);
   int makeLink(const Operation& operation);
