@@ -179,7 +179,8 @@ export class EmbeddedBroker implements Broker {
 
   #authorizePublish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
     const wrong = client === null ? undefined : mayPublish(client.id, packet.topic, packet.retain);
-    if (wrong !== undefined) this.#events?.onRefused({ action: "mqtt.publish", actor: `device:${client?.id}`, detail: wrong });
+    if (wrong !== undefined)
+      this.#events?.onRefused({ action: "mqtt.publish", actor: `device:${client?.id}`, detail: `${packet.topic.slice(0, 256)}: ${wrong}` });
     done(wrong === undefined ? null : new Error(wrong));
   }
 

@@ -47,9 +47,7 @@ export class Ingest {
     this.#options.live.counters.received[message.channel] += 1;
     return new Promise((done) => {
       this.#queue.push({ message, done });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+      this.#running ??= this.#run();
     });
   }
 
@@ -66,6 +64,8 @@ export class Ingest {
       await this.#commit(batch.map(({ message }) => message));
       for (const { done } of batch) done();
     }
+    // In the same turn as the look at the queue: a message that comes now must start the next run.
+    this.#running = undefined;
   }
 
   async #commit(messages: readonly Incoming[]): Promise<void> {
