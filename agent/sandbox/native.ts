@@ -29,10 +29,13 @@ export interface NativeWatch {
 
 export interface Native {
   openEngine(options: { root: string; run: string; monitorBinary: string }): NativeEngine;
-  /** Checks an image whole; gives its ImageInfo as JSON. `onProgress` is called at most ten times a second. */
+  /**
+   * Checks an image whole; gives `{"digest","name","os","architecture","created","fileSize","erofsSize","chunkCount","manifest":{…}}`.
+   * `onProgress` is called at most ten times a second, and once at the end.
+   */
   verifyImage(path: string, onProgress?: (done: number, total: number) => void): Promise<string>;
   /** Header and manifest only. */
   readImage(path: string): Promise<string>;
-  /** sd_notify(3): false when NOTIFY_SOCKET is not set. */
+  /** sd_notify(3): false when NOTIFY_SOCKET is not set, or nobody takes the message. */
   sdNotify(state: string): boolean;
 }

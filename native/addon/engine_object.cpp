@@ -102,7 +102,7 @@ Napi::Value watch(const std::shared_ptr<Context>& context, const Engine& engine,
 }  // namespace
 
 Napi::Object makeEngine(Napi::Env env, const std::shared_ptr<Context>& context, Paths paths,
-                        std::string monitorBinary) {
+                        const std::string& monitorBinary) {
   const Engine engine(std::move(paths));
   Napi::Object object = Napi::Object::New(env);
   const auto add = [&](const char* name, Method method) {

@@ -12,7 +12,7 @@ namespace {
 
 std::string absolutePath(Arguments& arguments, const Napi::Object& options, const char* name) {
   const Napi::Value value = options.Get(name);
-  const std::string path = value.IsString() ? std::string(value.As<Napi::String>()) : std::string();
+  std::string path = value.IsString() ? std::string(value.As<Napi::String>()) : std::string();
   if (path.substr(0, 1) != "/" || path.find('\0') != std::string::npos) arguments.wrong(name, "an absolute path");
   return path;
 }
@@ -24,9 +24,9 @@ Napi::Value openEngine(const std::shared_ptr<Context>& context, const Napi::Call
   Paths paths;
   paths.root = absolutePath(arguments, options, "root");
   paths.run = absolutePath(arguments, options, "run");
-  std::string monitorBinary = absolutePath(arguments, options, "monitorBinary");
+  const std::string monitorBinary = absolutePath(arguments, options, "monitorBinary");
   if (!arguments.ok()) return {};
-  return makeEngine(info.Env(), context, std::move(paths), std::move(monitorBinary));
+  return makeEngine(info.Env(), context, std::move(paths), monitorBinary);
 }
 
 Napi::Value sdNotify(const Napi::CallbackInfo& info) {

@@ -126,7 +126,7 @@ Result<ImageInfo> ImageStore::resolve(const std::string& image, std::string& pat
 Result<std::string> ImageStore::findDigest(const std::string& image) const {
   if (isDigestText(image)) return image;
   if (image.substr(0, 7) != "sha256:") {
-    const Result<std::string> name = normalizeImageName(image);
+    Result<std::string> name = normalizeImageName(image);
     if (!name) return name;
     Result<std::string> digest = readRef(root_ + "/refs/" + escape(*name));
     if (digest || digest.error().err != ENOENT) return digest;

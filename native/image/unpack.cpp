@@ -126,7 +126,7 @@ class Unpacker : public ErofsVisitor {
     const std::string path = "/proc/self/fd/" + std::to_string(top()) + "/" + name;
     for (const auto& [key, value] : node.xattrs) {
       if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) < 0) {
-        return failed("set attribute", name + ": " + key);
+        return failed("set attribute", key);
       }
     }
     const timespec times[2] = {{0, UTIME_OMIT}, {node.mtime, static_cast<long>(node.mtimeNs)}};

@@ -24,22 +24,36 @@ void removeAbandoned(const std::string& unpackRoot) {
   if (!names) return;
   for (const std::string& name : *names) {
     if (name.compare(0, kTemporary.size(), kTemporary) != 0) continue;
-    const std::string path = unpackRoot + "/" + name;
+    std::string path = unpackRoot;
+    path.append("/").append(name);
     const Result<Fd> fd = openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) (void)removeTree(path).ok();
   }
 }
 
-Result<Fd> makeTemporary(const std::string& unpackRoot, std::string& pathOut) {
-  unsigned long long random = 0;
-  if (sys::randomBytes(&random, sizeof random) < 0) return Error{"getrandom", errno, unpackRoot};
-  char suffix[24];
-  (void)std::snprintf(suffix, sizeof suffix, "%016llx", random);
-  pathOut = unpackRoot + "/" + std::string(kTemporary) + suffix;
-  if (::mkdir(pathOut.c_str(), 0700) < 0) return Error{"make directory", errno, pathOut};
-  Result<Fd> fd = openFile(pathOut, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) < 0) return Error{"lock", errno, pathOut};
+Result<Fd> makeLocked(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) < 0) return Error{"make directory", errno, path};
+  Result<Fd> fd = openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd) return fd;
+  struct stat info {};
+  if (::flock(fd->get(), LOCK_EX | LOCK_NB) < 0) return Error{"lock", errno, path};
+  if (::fstat(fd->get(), &info) < 0 || info.st_nlink == 0) return Error{"lock", ENOENT, path};
   return fd;
+}
+
+// Between mkdir and flock another process may take the directory for abandoned: then a new one is made.
+Result<Fd> makeTemporary(const std::string& unpackRoot, std::string& pathOut) {
+  Result<Fd> made = Error{"make directory", EBUSY, unpackRoot};
+  for (int attempt = 0; attempt < 16; attempt++) {
+    unsigned long long random = 0;
+    if (sys::randomBytes(&random, sizeof random) < 0) return Error{"getrandom", errno, unpackRoot};
+    char suffix[24];
+    (void)std::snprintf(suffix, sizeof suffix, "%016llx", random);
+    pathOut = unpackRoot + "/" + std::string(kTemporary) + suffix;
+    made = makeLocked(pathOut);
+    if (made || (made.error().err != EWOULDBLOCK && made.error().err != ENOENT)) return made;
+  }
+  return made;
 }
 
 Status fill(int imageFd, std::uint64_t erofsSize, int directory, const std::string& path) {
