@@ -127,12 +127,19 @@ Status removeCgroup(const std::string& directory) {
   return Error{"remove cgroup", errno, directory};
 }
 
+// A thread that moves itself by v1's "tasks" needs no lock over all of the kernel's fork and exec; "cgroup.procs" takes
+// one and waits for an RCU grace period, milliseconds on a machine that was idle (kernel/cgroup/cgroup.c,
+// cgroup_procs_write_start).
+const char* selfJoinFile(const CgroupHierarchy& hierarchy) {
+  return hierarchy.v2 ? "cgroup.procs" : "tasks";
+}
+
 Status ensureMonitorGroup(const std::string& parent, const std::string& mountPoint) {
   std::vector<std::string> warnings;
   for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
     if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
-    const std::string procs = hierarchy.mount + parent + "/monitors/cgroup.procs";
-    if (Status moved = writeControlFile(procs, "0"); !moved) return moved;
+    const std::string file = hierarchy.mount + parent + "/monitors/" + selfJoinFile(hierarchy);
+    if (Status moved = writeControlFile(file, "0"); !moved) return moved;
   }
   return {};
 }

@@ -35,6 +35,9 @@ Status makeCgroup(const CgroupHierarchy& hierarchy, const std::string& path, std
 /** Removes a group and what is below it. EBUSY while a process is in it. Missing is fine. */
 Status removeCgroup(const std::string& directory);
 
+/** The control file into which a single-threaded process writes "0" to move itself. */
+const char* selfJoinFile(const CgroupHierarchy& hierarchy);
+
 /** Moves the calling process to <parent>/monitors in every hierarchy, so that no service manager's unit owns it. */
 Status ensureMonitorGroup(const std::string& parent = "/lightv", const std::string& mountPoint = cgroupMountPoint);
 
