@@ -108,7 +108,7 @@ class Device {
   }
 
   async command(command: Record<string, unknown>): Promise<Record<string, unknown>> {
-    const answer = await this.fleet?.api<Record<string, unknown>>("POST", `/v1/devices/${DEVICE}/commands?wait=20000`, command);
+    const answer = await this.fleet?.api<Record<string, unknown>>("POST", `/v1/devices/${DEVICE}/commands?waitMs=20000`, command);
     return answer ?? {};
   }
 
