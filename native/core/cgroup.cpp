@@ -81,7 +81,8 @@ std::string Cgroup::v2Path() const {
 // With `warnings` every refusal is one; without, the first is the error. What was refused is tried once more at the
 // end: v1 keeps memory <= memory+swap at every moment, so the right order depends on the values that were there.
 Status Cgroup::apply(const Limits& limits, bool reset, std::vector<std::string>* warnings) const {
-  std::vector<std::pair<CgroupSetting, bool>> settings;
+  using Setting = std::pair<CgroupSetting, bool>;
+  std::vector<Setting> settings;
   for (CgroupSetting& setting : cgroupSettingsV2(limits, reset, blockDeviceNumbers)) {
     if (!directoryOf(setting.controller, true).empty()) settings.emplace_back(std::move(setting), true);
   }
@@ -90,27 +91,29 @@ Status Cgroup::apply(const Limits& limits, bool reset, std::vector<std::string>*
     const std::string twin = setting.controller == "blkio" ? "io" : setting.controller;
     if (directoryOf(twin, true).empty()) settings.emplace_back(std::move(setting), false);
   }
-  std::vector<std::pair<CgroupSetting, bool>> refused;
-  for (int round = 0; round < 2; round++) {
-    refused.clear();
-    Status first;
-    for (const auto& [setting, v2] : settings) {
-      const std::string directory = directoryOf(setting.controller, v2);
-      Status written = directory.empty()
-                           ? Status(Error{"cgroup limit", ENOENT, setting.file + " = " + setting.value,
-                                          "this machine has no cgroup controller \"" + setting.controller + "\""})
-                           : writeControlFile(directory + "/" + setting.file, setting.value);
-      if (written.ok() || (setting.optional && (written.error().err == ENOENT || written.error().err == EINVAL)))
-        continue;
-      refused.emplace_back(setting, v2);
-      if (round == 1 && warnings != nullptr) warnings->push_back(written.error().message());
-      if (first.ok()) first = written;
+  const auto write = [&](const Setting& entry) -> Status {
+    const auto& [setting, v2] = entry;
+    const std::string directory = directoryOf(setting.controller, v2);
+    if (directory.empty()) {
+      if (setting.optional) return {};
+      return Error{"cgroup limit", ENOENT, setting.file + " = " + setting.value,
+                   "this machine has no cgroup controller \"" + setting.controller + "\""};
     }
-    if (refused.empty()) return {};
-    if (round == 1) return first;
-    settings = refused;
+    Status written = writeControlFile(directory + "/" + setting.file, setting.value);
+    return setting.optional && !written && written.error().err == ENOENT ? Status() : written;
+  };
+  Status first;
+  std::vector<Setting> refused;
+  for (const Setting& setting : settings) {
+    if (!write(setting).ok()) refused.push_back(setting);
   }
-  return {};
+  for (const Setting& setting : refused) {
+    const Status written = write(setting);
+    if (written.ok()) continue;
+    if (warnings != nullptr) warnings->push_back(written.error().message());
+    if (first.ok()) first = written;
+  }
+  return first;
 }
 
 Status Cgroup::update(const Limits& limits) const {

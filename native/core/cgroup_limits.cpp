@@ -10,8 +10,8 @@ class Settings {
  public:
   explicit Settings(bool reset) : reset_(reset) {}
 
-  void set(const char* controller, const char* file, std::string value) {
-    list_.push_back(CgroupSetting{controller, file, std::move(value)});
+  void set(const char* controller, const char* file, std::string value, bool optional = false) {
+    list_.push_back(CgroupSetting{controller, file, std::move(value), optional});
   }
   template <class T>
   void limit(const char* controller, const char* file, const std::optional<T>& value, const char* unlimited) {
@@ -70,7 +70,9 @@ std::vector<CgroupSetting> cgroupSettingsV1(const Limits& limits, bool reset, co
   out.limit("memory", "memory.limit_in_bytes", limits.memoryMax, "-1");
   out.limit("memory", "memory.memsw.limit_in_bytes", memoryAndSwap(limits), "-1");
   out.limit("memory", "memory.soft_limit_in_bytes", limits.memoryReservation, "-1");
-  if (limits.cpuQuotaUs || reset) out.set("cpu", "cpu.cfs_period_us", std::to_string(limits.cpuPeriodUs));
+  if (limits.cpuQuotaUs || reset) {
+    out.set("cpu", "cpu.cfs_period_us", std::to_string(limits.cpuPeriodUs), !limits.cpuQuotaUs);
+  }
   out.limit("cpu", "cpu.cfs_quota_us", limits.cpuQuotaUs, "-1");
   out.limit("cpu", "cpu.shares", limits.cpuShares, "1024");
   out.text("cpuset", "cpuset.cpus", limits.cpusetCpus);
@@ -95,7 +97,7 @@ std::vector<CgroupSetting> cgroupSettingsV2(const Limits& limits, bool reset, co
   out.limit("memory", "memory.high", limits.memoryHigh, "max");
   if (limits.cpuQuotaUs || reset) {
     const std::string quota = limits.cpuQuotaUs ? std::to_string(*limits.cpuQuotaUs) : "max";
-    out.set("cpu", "cpu.max", quota + " " + std::to_string(limits.cpuPeriodUs));
+    out.set("cpu", "cpu.max", quota + " " + std::to_string(limits.cpuPeriodUs), !limits.cpuQuotaUs);
   }
   std::optional<std::uint64_t> weight;
   if (limits.cpuShares) weight = cpuWeightOf(*limits.cpuShares);

@@ -150,7 +150,7 @@ Result<ChildStory> follow(Launch& launch, pid_t pid, std::vector<std::string>& w
 
 }  // namespace
 
-Result<Launched> launch(const Spec& spec, LaunchParts parts) {
+Result<Launched> launch(const Spec& spec, const LaunchParts& parts) {
   Launched launched;
   Launch context{spec, parts, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   if (Status prepared = prepare(context, launched.warnings); !prepared) return prepared.error();

@@ -35,7 +35,7 @@ struct Launched {
 
 /** Where launch() finds the parts that others made. */
 struct LaunchParts {
-  int rootMount = -1;    // detached mount of the image (native/image), read-only
+  int rootMount = -1;    // detached mount of the image (native/image), read-only; launch() attaches it: one start each
   std::string upperDir;  // with !spec.readOnlyRoot: where the writable layer lives, made by the caller
   std::string workDir;
   Cgroup* cgroup = nullptr;  // created and limited already
@@ -48,7 +48,7 @@ struct LaunchParts {
  * invoked (126), with op "exec"; every other op is the engine's (125). On failure nothing is left: no process, no
  * mount.
  */
-Result<Launched> launch(const Spec& spec, LaunchParts parts);
+Result<Launched> launch(const Spec& spec, const LaunchParts& parts);
 
 /** Reads what `status` says. Blocks until there is something. End of file: PID 1 was killed, then waitpid tells. */
 Result<WorkloadExit> readExit(const Launched& launched);
