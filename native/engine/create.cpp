@@ -154,7 +154,7 @@ Result<std::string> Engine::create(CreateRequest request) const {
   if (!draft) return draft.error();
   const Result<MergeContext> context = makeContext(paths_, draft->files().id(), request, *image, machine);
   if (!context) return context.error();
-  Result<Spec> spec = mergeImage(request, *image, *context);
+  Result<Spec> spec = mergeImage(std::move(request), *image, *context);
   if (!spec) return spec.error();
   spec->imagePath = imagePath;
   if (Status there = checkBindSources(*spec); !there) return there.error();

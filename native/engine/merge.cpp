@@ -32,8 +32,8 @@ Status mergeArgs(const CreateRequest& request, const ImageConfig& image, Spec& s
   return Error{"create", EINVAL, "no command specified", "name one, or use an image that has one", true};
 }
 
-void mergeEnvironment(const CreateRequest& request, const ImageConfig& image, Spec& spec) {
-  spec.env = mergeEnv(image.env, request.spec.env);
+void mergeEnvironment(const ImageConfig& image, Spec& spec) {
+  spec.env = mergeEnv(image.env, spec.env);
   if (!hasKey(spec.env, "PATH")) spec.env.insert(spec.env.begin(), kDefaultPath);
   if (!hasKey(spec.env, "HOSTNAME")) spec.env.insert(spec.env.begin() + 1, "HOSTNAME=" + spec.hostname);
   if (spec.terminal && !hasKey(spec.env, "TERM")) spec.env.insert(spec.env.begin() + 2, "TERM=xterm");
@@ -141,15 +141,15 @@ std::size_t countAnonymousVolumes(const CreateRequest& request, const ImageConfi
   return count + image.volumes.size();
 }
 
-Result<Spec> mergeImage(const CreateRequest& request, const ImageInfo& image, const MergeContext& context) {
-  Spec spec = request.spec;
+Result<Spec> mergeImage(CreateRequest request, const ImageInfo& image, const MergeContext& context) {
+  Spec spec = std::move(request.spec);
   spec.id = context.id;
   spec.created = context.created;
   spec.imageName = request.image;
   spec.imageDigest = image.digest;
   if (Status status = mergeArgs(request, image.config, spec); !status) return status.error();
   if (Status status = mergeDefaults(request, image.config, context, spec); !status) return status.error();
-  mergeEnvironment(request, image.config, spec);
+  mergeEnvironment(image.config, spec);
   if (Status status = mergeRights(request, spec); !status) return status.error();
   mergeBudget(image, spec.limits);
   if (Status status = mergeMounts(image.config, context, spec); !status) return status.error();

@@ -21,7 +21,7 @@ struct MergeContext {
 std::size_t countAnonymousVolumes(const CreateRequest& request, const ImageConfig& image);
 
 /** Everything but name and imagePath. EINVAL tells what of the request makes no sense. */
-Result<Spec> mergeImage(const CreateRequest& request, const ImageInfo& image, const MergeContext& context);
+Result<Spec> mergeImage(CreateRequest request, const ImageInfo& image, const MergeContext& context);
 
 /** `base` with each of `over` put over the entry of the same key; "KEY" without "=" takes the key away. */
 std::vector<std::string> mergeEnv(const std::vector<std::string>& base, const std::vector<std::string>& over);
