@@ -7,7 +7,7 @@
 namespace lightv::addon {
 namespace {
 
-constexpr unsigned kMaxThreads = 8;
+constexpr unsigned kMaxThreads = 16;
 constexpr std::size_t kStackBytes = 512U << 10;
 constexpr std::chrono::seconds kIdleFor{5};
 

@@ -101,6 +101,12 @@ Result<ImageMount> mountOpened(int image, const std::string& path, const std::st
   return Error{"LIGHTV_IMAGE_MOUNT", EINVAL, std::string(way), "set it to file, loop or unpacked, or unset it"};
 }
 
+std::string hintFor(int err, const std::string& path) {
+  if (err == EINVAL || err == EUCLEAN || err == EIO) return "lightv verify " + path + " tells whether it is damaged";
+  if (lacksFileMounts(err)) return "the kernel can't do it this way: unset LIGHTV_IMAGE_MOUNT";
+  return {};
+}
+
 }  // namespace
 
 Result<ImageMount> mountImage(const std::string& path, const std::string& digest, const std::string& unpackRoot) {
@@ -109,7 +115,7 @@ Result<ImageMount> mountImage(const std::string& path, const std::string& digest
   Result<ImageMount> mount = mountOpened(image->get(), path, digest, unpackRoot);
   if (mount) return mount;
   Error error = mount.error().wrap("mount image");
-  if (error.hint.empty()) error.hint = "lightv verify " + path + " tells whether the image is damaged";
+  if (error.hint.empty()) error.hint = hintFor(error.err, path);
   return error;
 }
 
