@@ -43,10 +43,23 @@ export class FrameMeter {
   }
 }
 
+/**
+ * read() gives all that is there. Since Node 26 a Readable gives one chunk a call, and aedes calls once for each "readable": what came
+ * in several chunks (a WebSocket frame each, or a large packet) would lie there until more comes.
+ */
+class WholeReads extends Duplex {
+  override read(size?: number | null): Buffer | null {
+    if (size !== undefined && size !== null) return super.read(size) as Buffer | null;
+    const parts: Buffer[] = [];
+    for (let part = super.read() as Buffer | null; part !== null; part = super.read() as Buffer | null) parts.push(part);
+    return parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? null);
+  }
+}
+
 /** The connection, with every packet from the other side bounded. Ends with an error when one is not. */
 export function bounded(inner: Duplex, limit: number, onTooLong: () => void): Duplex {
   const meter = new FrameMeter(limit);
-  const outer = new Duplex({
+  const outer = new WholeReads({
     read: () => inner.resume(),
     write: (chunk, _encoding, done) => {
       if (inner.destroyed) done();
