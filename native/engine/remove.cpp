@@ -57,11 +57,9 @@ unsigned sweepSandboxes(const Engine& engine) {
     }
     const bool lost = looksLost(files);
     const Result<SandboxInfo> info = engine.info(id);
-    if (info && isStale(files, *info) && engine.remove(id, false, true)) {
-      removed++;
-    } else if (lost && !looksLost(files)) {
-      removed++;
-    }
+    const bool cleaned = lost && !looksLost(files);
+    const bool stale = info && isStale(files, *info) && engine.remove(id, false, true);
+    if (cleaned || stale) removed++;
   }
   return removed;
 }

@@ -17,8 +17,6 @@
 #include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
 
-extern char** environ;
-
 namespace lightv {
 namespace {
 

@@ -11,10 +11,10 @@ Result<SandboxStats> Engine::stats(const std::string& id) const {
   const Result<SandboxInfo> info = this->info(id);
   if (!info) return info.error();
   if (info->status != SandboxStatus::running && info->status != SandboxStatus::paused) return notRunning(id);
-  Result<CgroupStats> cgroup = Cgroup::open(info->spec.cgroupParent, id).stats();
+  const Result<CgroupStats> cgroup = Cgroup::open(info->spec.cgroupParent, id).stats();
   if (!cgroup) return cgroup.error();
   SandboxStats stats;
-  stats.cgroup = std::move(*cgroup);
+  stats.cgroup = *cgroup;
   stats.monotonicUs = monotonicUs();
   if (info->spec.network == Network::none) return stats;
   if (const auto text = readFile("/proc/" + std::to_string(info->initPid) + "/net/dev")) {
