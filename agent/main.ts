@@ -44,6 +44,9 @@ const DATABASE_CACHE_KIB = 256;
 /** A refused message is an event, but a flood of them is one event a second. */
 const REJECTED_EVENT_MS = 1000;
 
+const FIRST_COLLECTION_MS = 10_000;
+const COLLECTION_MS = 300_000;
+
 /** What all parts share. */
 interface Base {
   readonly config: Config;
@@ -357,6 +360,17 @@ function keepWatchdog(native: Native): () => void {
   return () => clearInterval(timer);
 }
 
+/** After the start, and then rarely: an idle agent makes too little garbage for V8 to give memory back by itself. Needs --expose-gc. */
+function keepSmall(): () => void {
+  const collect = (): void => void globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
+  const first = setTimeout(collect, FIRST_COLLECTION_MS).unref();
+  const timer = setInterval(collect, COLLECTION_MS).unref();
+  return () => {
+    clearTimeout(first);
+    clearInterval(timer);
+  };
+}
+
 async function serve(config: Config, flags: Flags): Promise<void> {
   const clock = systemClock();
   const log = createLogger({
@@ -374,13 +388,13 @@ async function serve(config: Config, flags: Flags): Promise<void> {
   });
   try {
     await agent.start();
-    const quiet = keepWatchdog(native);
+    const quiet = [keepWatchdog(native), keepSmall()];
     native.sdNotify("READY=1");
     log.info("ready", { version: manifest.version, root: config.root });
     const signal = await ended;
     native.sdNotify("STOPPING=1");
     log.info(`stopping on ${signal}; the workloads go on`);
-    quiet();
+    for (const end of quiet) end();
   } finally {
     stopping.abort(new LightvError("LV_UNAVAILABLE", "the agent is stopping"));
     await agent.stop();
