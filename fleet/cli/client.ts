@@ -3,7 +3,6 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { createInterface } from "node:readline";
 import { errnoOf, LightvError, messageOf } from "#agent/lib/errors.ts";
 import { CODES, type Code } from "#agent/wire/codes.ts";
 import type { Profile } from "./profile.ts";
@@ -79,7 +78,7 @@ export class Client {
     options.onOpen?.();
     let item: { id?: string; kind: string } = { kind: "" };
     try {
-      for await (const line of createInterface({ input: answer })) {
+      for await (const line of linesOf(answer)) {
         if (line.startsWith("id: ")) item.id = line.slice(4);
         else if (line.startsWith("event: ")) item.kind = line.slice(7);
         else if (line.startsWith("data: ")) {
@@ -112,6 +111,16 @@ export class Client {
     request.on("error", (error) => reject(unreachable(base, error)));
     response.catch(() => undefined);
     return { request, response };
+  }
+}
+
+/** readline emits the response's errors on itself, where nobody can catch them; a loop over the response throws them. */
+async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of answer.setEncoding("utf8")) {
+    const lines = (text + String(chunk)).split("\n");
+    text = lines.pop() ?? "";
+    yield* lines;
   }
 }
 

@@ -8,6 +8,7 @@ const USAGE = 125;
 
 const args = process.argv.slice(2);
 const program = new Command("lightv")
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lightv: ")) });
 registerFleet(program);
