@@ -47,6 +47,8 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // Its cache holds a Buffer for each 16-bit number: 7 MB.
+    writeCache: false,
     will: { topic: topicOf(device, "status"), payload: Buffer.from(options.will), qos: QOS.status, retain: true },
     ...tlsOptions(options),
   });
