@@ -78,6 +78,7 @@ std::string verbHelp(const Verb& verb) {
   std::sort(flags.begin(), flags.end(),
             [](const Flag* one, const Flag* other) { return std::string_view(one->name) < other->name; });
   std::vector<Entry> entries;
+  entries.reserve(flags.size());
   for (const Flag* flag : flags) entries.push_back({leftSide(*flag), flag->help});
   return text + "\nOptions:\n" + columns(entries);
 }

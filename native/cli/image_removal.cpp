@@ -22,6 +22,7 @@ Result<std::vector<std::string>> namesOf(const ImageStore& store, const std::str
 
 Error inUse(const std::string& image, const std::vector<std::string>& users) {
   std::vector<std::string> ids;
+  ids.reserve(users.size());
   for (const std::string& id : users) ids.push_back(shortId(id));
   return Error{"image " + image + " is in use by sandbox " + join(ids, ", "), 0, "",
                "lightv rm " + ids.front() + " first"};

@@ -22,7 +22,7 @@ constexpr Flag kPlanFlags[] = {
 constexpr Column kColumns[] = {{"Op", "OPERATION"}, {"Detail", "DETAIL"}};
 
 /** The Spec that create() would write, with an id of zeros. */
-Result<Spec> plannedSpec(const Engine& engine, CreateRequest request) {
+Result<Spec> plannedSpec(const Engine& engine, const CreateRequest& request) {
   std::string path;
   const Result<ImageInfo> image = engine.images().resolve(request.image, path);
   if (!image) return image.error();
@@ -40,9 +40,9 @@ Result<Spec> plannedSpec(const Engine& engine, CreateRequest request) {
 }
 
 int runPlan(const Engine& engine, const Parsed& parsed) {
-  Result<CreateOptions> options = createOptions(parsed);
+  const Result<CreateOptions> options = createOptions(parsed);
   if (!options) return fail(parsed, options.error(), kEngineFailed);
-  const Result<Spec> spec = plannedSpec(engine, std::move(options->request));
+  const Result<Spec> spec = plannedSpec(engine, options->request);
   if (!spec) return fail(parsed, spec.error(), kEngineFailed);
   std::vector<Row> rows;
   for (const PlanLine& line : plan(*spec)) rows.push_back({line.op, line.detail});

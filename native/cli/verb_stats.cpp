@@ -28,8 +28,8 @@ constexpr Flag kStatsFlags[] = {
 };
 
 constexpr Column kColumns[] = {
-    {"ID", "SANDBOX ID"}, {"Name", "NAME"},     {"CPUPerc", "CPU %"},     {"MemUsage", "MEM USAGE / LIMIT"},
-    {"MemPerc", "MEM %"}, {"NetIO", "NET I/O"}, {"BlockIO", "BLOCK I/O"}, {"PIDs", "PIDS"},
+    {"ID", "SANDBOX ID"}, {"Name", "NAME"},         {"CPUPerc", "CPU %"}, {"MemUsage", "MEM USAGE / LIMIT"},
+    {"MemPerc", "MEM %"}, {"BlockIO", "BLOCK I/O"}, {"PIDs", "PIDS"},
 };
 
 constexpr const char* kAbsent = "--";
@@ -95,7 +95,7 @@ class StatsTable {
     const bool lives = info.status == SandboxStatus::running || info.status == SandboxStatus::paused;
     const Result<SandboxStats> stats = lives ? engine_.stats(id) : Result<SandboxStats>(Error{});
     if (!stats) {
-      row.insert(row.end(), {kAbsent, std::string(kAbsent) + " / " + kAbsent, kAbsent, kAbsent, kAbsent, kAbsent});
+      row.insert(row.end(), {kAbsent, std::string(kAbsent) + " / " + kAbsent, kAbsent, kAbsent, kAbsent});
       return row;
     }
     const CgroupStats& cgroup = stats->cgroup;
@@ -106,7 +106,6 @@ class StatsTable {
     row.push_back(cgroup.memoryBytes && limit > 0
                       ? percent(hundred * static_cast<double>(*cgroup.memoryBytes) / static_cast<double>(limit))
                       : kAbsent);
-    row.push_back(pairOf(stats->networkRxBytes, stats->networkTxBytes));
     row.push_back(pairOf(cgroup.ioReadBytes, cgroup.ioWriteBytes));
     row.push_back(cgroup.pids ? std::to_string(*cgroup.pids) : kAbsent);
     return row;
