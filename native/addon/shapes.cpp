@@ -18,8 +18,7 @@ std::string toJson(const SandboxStats& stats) {
   writer.member("memoryLimitBytes", c.memoryLimitBytes).member("cpuUsageUs", c.cpuUsageUs);
   writer.member("throttledUs", c.throttledUs).member("pids", c.pids).member("pidsLimit", c.pidsLimit);
   writer.member("ioReadBytes", c.ioReadBytes).member("ioWriteBytes", c.ioWriteBytes);
-  writer.member("oomKills", c.oomKills).member("pidsRefused", c.pidsRefused);
-  writer.member("networkRxBytes", stats.networkRxBytes).member("networkTxBytes", stats.networkTxBytes).endObject();
+  writer.member("oomKills", c.oomKills).member("pidsRefused", c.pidsRefused).endObject();
   return writer.text();
 }
 

@@ -54,8 +54,9 @@ Result<Cgroup> Cgroup::create(const std::string& parent, const std::string& id, 
   if (id.empty() || id.find('/') != std::string::npos) return Error{"make cgroup", EINVAL, "id \"" + id + "\""};
   Cgroup group = open(parent, id, mountPoint);
   if (group.hierarchies_.empty()) warnings.push_back("no cgroups at " + mountPoint + ": no limit is enforced");
+  const std::string path = std::string(parent).append("/").append(id);
   for (const CgroupHierarchy& hierarchy : group.hierarchies_) {
-    if (Status made = makeCgroup(hierarchy, parent + "/" + id, warnings); !made) {
+    if (Status made = makeCgroup(hierarchy, path, warnings); !made) {
       (void)group.remove(0);
       return made.error();
     }

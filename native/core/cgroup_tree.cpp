@@ -81,7 +81,7 @@ std::vector<CgroupHierarchy> findCgroupHierarchies(const std::string& mountPoint
   const Result<std::vector<std::string>> names = listDir(mountPoint);
   if (!names) return found;
   for (const std::string& name : *names) {
-    const std::string path = mountPoint + "/" + name;
+    const std::string path = std::string(mountPoint).append("/").append(name);
     struct stat info {};
     // Links are second names of joined controllers (cpu -> cpu,cpuacct).
     if (::lstat(path.c_str(), &info) < 0 || !S_ISDIR(info.st_mode)) continue;

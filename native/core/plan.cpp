@@ -192,7 +192,7 @@ PlanLine describe(const Operation& operation) {
   if (operation.step == Step::sysctl) text += " = " + operation.source;
   if (operation.step == Step::root) text = operation.source;
   for (const auto& [key, value] : operation.options) {
-    if (!value.empty()) text += " " + key + "=" + value;
+    if (!value.empty()) text.append(" ").append(key).append("=").append(value);
   }
   if ((operation.attributes & MOUNT_ATTR_RDONLY) != 0) text += " ro";
   if ((operation.attributes & MOUNT_ATTR_NOSUID) != 0) text += " nosuid";

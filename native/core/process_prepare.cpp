@@ -30,7 +30,7 @@ std::vector<std::string> candidatesFor(const std::string& command, std::vector<s
   std::vector<std::string> paths;
   const std::string* variable = findVariable(env, "PATH");
   for (const std::string& part : split(variable == nullptr ? defaultPath : variable->substr(5), ':')) {
-    if (!part.empty()) paths.push_back(part + "/" + command);
+    if (!part.empty()) paths.push_back(std::string(part).append("/").append(command));
   }
   return paths;
 }

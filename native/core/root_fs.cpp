@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 
 #include "sys/fd.hpp"
@@ -63,10 +64,9 @@ class Walker {
       errno = ENAMETOOLONG;
       return false;
     }
-    std::memcpy(joined, first, a);
-    joined[a] = '/';
-    std::memcpy(joined + a + 1, rest, b + 1);
-    std::memcpy(pending_, joined, a + b + 2);
+    // By way of a second buffer: `rest` points into pending_.
+    (void)std::snprintf(joined, sizeof joined, "%s/%s", first, rest);
+    std::memcpy(pending_, joined, sizeof joined);
     next_ = pending_;
     return true;
   }

@@ -67,7 +67,6 @@ ExitInfo receiveExit(int control);
 struct SandboxStats {
   CgroupStats cgroup;
   std::uint64_t monotonicUs = 0;  // when it was read
-  std::optional<std::uint64_t> networkRxBytes, networkTxBytes;
 };
 
 class Engine {

@@ -1,8 +1,6 @@
-// What a sandbox uses: the cgroup's counters and its network's.
+// What a sandbox uses: the cgroup's counters.
 #include "engine/engine.hpp"
 #include "engine/errors.hpp"
-#include "engine/net_dev.hpp"
-#include "sys/file.hpp"
 #include "sys/time.hpp"
 
 namespace lightv {
@@ -16,12 +14,6 @@ Result<SandboxStats> Engine::stats(const std::string& id) const {
   SandboxStats stats;
   stats.cgroup = *cgroup;
   stats.monotonicUs = monotonicUs();
-  if (info->spec.network == Network::none) return stats;
-  if (const auto text = readFile("/proc/" + std::to_string(info->initPid) + "/net/dev")) {
-    const NetworkCounters counters = parseNetDev(*text);
-    stats.networkRxBytes = counters.rxBytes;
-    stats.networkTxBytes = counters.txBytes;
-  }
   return stats;
 }
 
