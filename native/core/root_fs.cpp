@@ -57,15 +57,13 @@ class Walker {
   void pop() { ::close(stack_[--depth_]); }
 
   bool setPending(const char* first, const char* rest) {
+    // By way of a second buffer: `rest` points into pending_.
     char joined[PATH_MAX];
-    const std::size_t a = std::strlen(first);
-    const std::size_t b = std::strlen(rest);
-    if (a + b + 2 > sizeof joined) {
+    const int length = std::snprintf(joined, sizeof joined, "%s/%s", first, rest);
+    if (length < 0 || static_cast<std::size_t>(length) >= sizeof joined) {
       errno = ENAMETOOLONG;
       return false;
     }
-    // By way of a second buffer: `rest` points into pending_.
-    (void)std::snprintf(joined, sizeof joined, "%s/%s", first, rest);
     std::memcpy(pending_, joined, sizeof joined);
     next_ = pending_;
     return true;
