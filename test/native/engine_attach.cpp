@@ -28,7 +28,9 @@ TEST_CASE("attach: a client that does not read delays neither the exit nor other
   const Home home;
   Capture slow;
   REQUIRE(::fcntl(slow.in(), F_SETPIPE_SZ, 4096) >= 4096);
-  const std::string id = home.make(home.shell("sleep 0.2; seq 1 90000; exit 6"));
+  CreateRequest request = home.shell("sleep 0.2; seq 1 90000; exit 6");
+  request.spec.log.maxSizeBytes = 64U << 20;
+  const std::string id = home.make(std::move(request));
   auto started = home.engine().start(id, {.attach = {.out = slow.in()}});
   REQUIRE(started.ok());
   slow.closeIn();
@@ -37,7 +39,7 @@ TEST_CASE("attach: a client that does not read delays neither the exit nor other
   CHECK(home.info(id).status == SandboxStatus::running);
   CHECK(home.engine().stop(id, SIGKILL, 0).ok());
   CHECK(home.info(id).exit->exitCode == 137);
-  CHECK(home.groups().empty());
+  CHECK(eventually([&] { return home.groups().empty(); }));
   const std::string text = slow.readUntil("");
   CHECK(text.starts_with("1\n2\n3\n"));
   std::string logged;
