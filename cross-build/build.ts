@@ -25,14 +25,27 @@ const BUNDLES = {
   "fleet-cli": "fleet/cli/main.ts",
 };
 
-/** V8 flags of the agent: its memory is a feature. docs/benchmarks.md has what each gives. */
-const AGENT_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=64", "--optimize-for-size"];
+/**
+ * The agent's memory is a feature (docs/benchmarks.md). A small young generation, no optimizing compilers, no helper threads of V8;
+ * gc is exposed for a rare collection when idle; glibc keeps one arena and gives freed memory back.
+ */
+const AGENT: Launch = {
+  flags: ["--max-semi-space-size=1", "--max-old-space-size=64", "--optimize-for-size", "--lite-mode", "--v8-pool-size=0", "--expose-gc"],
+  env: { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536", UV_THREADPOOL_SIZE: "2" },
+};
+const FLEET: Launch = { flags: [], env: {} };
+
+interface Launch {
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
 
 function say(text: string): void {
   if (!quiet) console.log(text);
 }
 
 async function bundle(): Promise<void> {
+  rmSync(join(lib, "chunks"), { recursive: true, force: true });
   await build({
     absWorkingDir: top,
     entryPoints: Object.entries(BUNDLES).map(([out, entry]) => ({ in: entry, out })),
@@ -42,8 +55,10 @@ async function bundle(): Promise<void> {
     platform: "node",
     target: "node26",
     format: "esm",
-    minifySyntax: true,
-    minifyWhitespace: true,
+    minify: true,
+    // Lazily imported parts stay files of their own: what is not used costs no memory.
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
     legalComments: "none",
     logLevel: "error",
     // CommonJS packages in an ES module bundle still call require() for Node's own modules.
@@ -78,12 +93,13 @@ function placeNative(): void {
   }
 }
 
-function placeLauncher(name: string, flags: readonly string[]): void {
+function placeLauncher(name: string, { flags, env }: Launch): void {
   const file = join(dist, "bin", name);
+  const exports = Object.entries(env).map(([key, value]) => `export ${key}="\${${key}:-${value}}"\n`);
   const script = `#!/bin/sh
 # Starts ${name} with the Node that it was built for.
 here=$(dirname "$(readlink -f "$0")")
-exec "$here/../lib/lightv/node" ${flags.join(" ")} "$here/../lib/lightv/${name}.mjs" "$@"
+${exports.join("")}exec ${['"$here/../lib/lightv/node"', ...flags, `"$here/../lib/lightv/${name}.mjs"`].join(" ")} "$@"
 `;
   writeFileSync(file, script, { mode: 0o755 });
 }
@@ -95,7 +111,7 @@ placeNative();
 say("bundles");
 await bundle();
 placeNode();
-placeLauncher("lightvd", AGENT_FLAGS);
-placeLauncher("lightv-fleet", []);
+placeLauncher("lightvd", AGENT);
+placeLauncher("lightv-fleet", FLEET);
 for (const part of ["agent", "fleet"]) cpSync(join(top, "configs", part), join(dist, "etc", "lightv"), { recursive: true });
 say(`dist/ is ready: ${join(dist, "bin", "lightv")}`);
