@@ -134,9 +134,28 @@ const char* selfJoinFile(const CgroupHierarchy& hierarchy) {
   return hierarchy.v2 ? "cgroup.procs" : "tasks";
 }
 
+// Lines are "<number>:<controllers>:<path>" (cgroups(7)); v2's has no controllers.
+std::string ownCgroup(const std::string& membership, const CgroupHierarchy& hierarchy) {
+  for (const std::string& line : split(membership, '\n')) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first == std::string::npos ? first : first + 1);
+    if (second == std::string::npos) continue;
+    const std::string names = line.substr(first + 1, second - first - 1);
+    const bool same =
+        hierarchy.v2 ? names.empty()
+                     : names == join(hierarchy.controllers, ",") || names == "name=" + join(hierarchy.controllers, ",");
+    if (same) return line.substr(second + 1);
+  }
+  return {};
+}
+
 Status ensureMonitorGroup(const std::string& parent, const std::string& mountPoint) {
   std::vector<std::string> warnings;
+  const Result<std::string> membership = readFile("/proc/self/cgroup");
   for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
+    // Nobody owns the root: there is nothing to get away from, and each move costs (on v2 an RCU grace period).
+    const std::string own = membership ? ownCgroup(*membership, hierarchy) : std::string();
+    if (own == "/" || own == parent + "/monitors") continue;
     if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
     const std::string file = hierarchy.mount + parent + "/monitors/" + selfJoinFile(hierarchy);
     if (Status moved = writeControlFile(file, "0"); !moved) return moved;

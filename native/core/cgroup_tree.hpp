@@ -38,7 +38,13 @@ Status removeCgroup(const std::string& directory);
 /** The control file into which a single-threaded process writes "0" to move itself. */
 const char* selfJoinFile(const CgroupHierarchy& hierarchy);
 
-/** Moves the calling process to <parent>/monitors in every hierarchy, so that no service manager's unit owns it. */
+/** Where /proc/self/cgroup's text says that its process is in `hierarchy`; empty when it does not say. */
+std::string ownCgroup(const std::string& membership, const CgroupHierarchy& hierarchy);
+
+/**
+ * Moves the calling process, which must have one thread, to <parent>/monitors in every hierarchy where it is not at the
+ * root already, so that no service manager's unit owns it.
+ */
 Status ensureMonitorGroup(const std::string& parent = "/lightv", const std::string& mountPoint = cgroupMountPoint);
 
 }  // namespace lightv
