@@ -21,13 +21,18 @@ export class CommandJournal {
   /** "new" is answered once for an id: it is then noted, on disk, as begun. */
   begin(id: string, type: string): Entry {
     return transaction(this.database, () => {
-      const row = this.database.prepare("SELECT result FROM command WHERE id = ?").get(id);
-      if (row !== undefined) return entryOf(row.result);
+      const known = this.find(id);
+      if (known.state !== "new") return known;
       const { lastInsertRowid } = this.database.prepare("INSERT INTO command (id, type) VALUES (?, ?)").run(id, type);
       // A result that nobody has yet is kept, however old.
       this.database.prepare("DELETE FROM command WHERE n <= ? AND delivered = 1").run(Number(lastInsertRowid) - KEPT);
       return { state: "new" };
     });
+  }
+
+  find(id: string): Entry {
+    const row = this.database.prepare("SELECT result FROM command WHERE id = ?").get(id);
+    return row === undefined ? { state: "new" } : entryOf(row.result);
   }
 
   finish(result: CommandResult): void {

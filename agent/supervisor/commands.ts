@@ -1,6 +1,6 @@
 /** Commands of the controller: each is done once, ends within its time, and is answered. */
 import type { Clock } from "#agent/lib/clock.ts";
-import { followLog, type LogLine, tailLog } from "#agent/lib/cri-log.ts";
+import { type LogLine, LogReader } from "#agent/lib/cri-log.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { Logger } from "#agent/lib/log.ts";
 import type { SandboxEngine } from "#agent/sandbox/engine.ts";
@@ -19,6 +19,8 @@ export interface CommandJournal {
     id: string,
     type: string,
   ): { readonly state: "new" } | { readonly state: "begun" } | { readonly state: "done"; readonly result: CommandResult };
+  /** As `begin`, without noting anything. */
+  find(id: string): ReturnType<CommandJournal["begin"]>;
   finish(result: CommandResult): void;
   forget(id: string): void;
   delivered(id: string): void;
@@ -45,11 +47,18 @@ const EXEC_OUTPUT_BYTES = 16_384;
 const RESULT_BYTES = 60_000;
 const LOG_TAIL = 200;
 const LOG_TAIL_MAX = 10_000;
+/** Of text: ten thousand long lines would fill the agent's memory. */
+const LOG_TAIL_BYTES = 2 << 20;
+const LOG_POLL_MS = 300;
 const LOG_BATCH_BYTES = 48_000;
 const LOG_BATCH_LINES = 256;
 const LINE_BYTES = 16_384;
-/** Commands at work at the same time; more are answered as refused. */
+/** Commands at work at the same time; more wait for their turn. */
 const MAX_RUNNING = 16;
+/** As many as the controller keeps for a device; more are refused with an answer. */
+const MAX_WAITING = 256;
+/** At the agent's end nobody waits longer for a program or a pull: the next start answers what was cut off. */
+const STOP_GRACE_MS = 5_000;
 /** Longest wait for the answer's way out before the machine goes down. */
 const REBOOT_GRACE_MS = 3_000;
 
@@ -57,6 +66,9 @@ export class Commands {
   readonly controllerClock: ControllerClock;
   private readonly parts: CommandParts;
   private readonly running = new Set<Promise<void>>();
+  /** By id, in the order in which they came. Not begun yet: a restart of the agent forgets them, and the controller sends them again. */
+  private readonly waiting = new Map<string, Command>();
+  private performing = 0;
   private readonly handlers: { readonly [T in Command["type"]]: (command: CommandOf<T>, signal: AbortSignal) => Promise<Handled> };
   private stopping = new AbortController();
 
@@ -91,7 +103,10 @@ export class Commands {
 
   async stop(): Promise<void> {
     this.stopping.abort(new LightvError("LV_UNAVAILABLE", "the agent is stopping"));
-    await Promise.allSettled(this.running);
+    this.waiting.clear();
+    const enough = new AbortController();
+    const ended = Promise.allSettled(this.running).finally(() => enough.abort(new Error("all have ended")));
+    await Promise.race([ended, this.parts.clock.sleep(STOP_GRACE_MS, enough.signal).catch(() => undefined)]);
   }
 
   /** Sends the answers that nobody has yet; to be called at each connection. */
@@ -99,24 +114,61 @@ export class Commands {
     for (const result of this.parts.journal.undelivered()) await this.send(result);
   }
 
+  /** One that has an answer gets it again; one that is at work or waits goes on; any other has its turn. */
   take(command: Command): void {
-    const { journal, log } = this.parts;
-    if (this.running.size >= MAX_RUNNING) {
-      log.warn(`refused command ${command.id}: ${MAX_RUNNING} commands are at work`);
+    if (this.waiting.has(command.id)) return;
+    const entry = this.parts.journal.find(command.id);
+    if (entry.state === "done") this.track(command, this.send(entry.result));
+    else if (entry.state === "new") this.enqueue(command);
+  }
+
+  private enqueue(command: Command): void {
+    if (this.waiting.size >= MAX_WAITING) {
+      this.refuse(command);
       return;
     }
-    const entry = journal.begin(command.id, command.type);
-    if (entry.state === "begun") return;
-    const work = (entry.state === "done" ? this.send(entry.result) : this.perform(command))
-      .catch((error: unknown) => log.error(`command ${command.id}: ${messageOf(error)}`))
-      .finally(() => this.running.delete(work));
-    this.running.add(work);
+    this.waiting.set(command.id, command);
+    this.next();
+  }
+
+  private refuse(command: Command): void {
+    const { journal, log } = this.parts;
+    log.warn(`refused command ${command.id}: ${MAX_WAITING} others wait`);
+    journal.begin(command.id, command.type);
+    const reason = new LightvError("LV_UNAVAILABLE", `${MAX_WAITING} commands wait on this device already`, {
+      hint: "nothing was done; give it again when some have been answered",
+    });
+    this.track(command, this.send(this.finish(command.id, failed(reason))));
+  }
+
+  private next(): void {
+    while (this.performing < MAX_RUNNING && !this.stopping.signal.aborted) {
+      const [command] = this.waiting.values();
+      if (command === undefined) return;
+      this.waiting.delete(command.id);
+      this.performing++;
+      const work = this.perform(command).finally(() => {
+        this.performing--;
+        this.next();
+      });
+      this.track(command, work);
+    }
+  }
+
+  private track(command: Command, work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => this.parts.log.error(`command ${command.id}: ${messageOf(error)}`))
+      .finally(() => this.running.delete(tracked));
+    this.running.add(tracked);
   }
 
   private async perform(command: Command): Promise<void> {
-    const { log } = this.parts;
+    const { log, journal } = this.parts;
     log.info(`command ${command.type}`, { id: command.id });
+    journal.begin(command.id, command.type);
     const { after, ...outcome } = await this.handle(command).catch((error: unknown): Handled => failed(error));
+    // Cut off by the agent's end: the next start answers it, or has it done again.
+    if (outcome.code !== undefined && this.stopping.signal.aborted) return;
     const result = this.finish(command.id, outcome);
     await this.send(result);
     await after?.().catch((error: unknown) => log.error(`command ${command.type} ${command.id}: ${messageOf(error)}`));
@@ -165,21 +217,17 @@ export class Commands {
     const { engine, sandboxOf, clock } = this.parts;
     const { app, tail = LOG_TAIL, followMs = 0 } = command;
     const sandboxId = sandboxOf(app);
-    const path = engine.logPath(sandboxId);
-    const follower = followMs > 0 ? await followLog(path) : undefined;
+    const reader = new LogReader(engine.logPath(sandboxId));
     try {
-      const lines = await tailLog(path, Math.min(tail, LOG_TAIL_MAX), signal);
-      await this.sendLines(command, sandboxId, lines);
-      let seq = lines.at(-1)?.seq ?? -1;
+      await this.sendLines(command, sandboxId, await reader.tail(Math.min(tail, LOG_TAIL_MAX), LOG_TAIL_BYTES));
       const until = clock.uptimeMs() + followMs;
-      while (follower !== undefined && clock.uptimeMs() < until && !signal.aborted) {
-        await clock.sleep(Math.min(300, until - clock.uptimeMs()), signal).catch(() => undefined);
-        const fresh = (await follower.read()).map((line) => ({ ...line, seq: ++seq }));
-        await this.sendLines(command, sandboxId, fresh);
+      while (clock.uptimeMs() < until && !signal.aborted) {
+        await clock.sleep(Math.min(LOG_POLL_MS, until - clock.uptimeMs()), signal).catch(() => undefined);
+        await this.sendLines(command, sandboxId, await reader.read());
       }
       return {};
     } finally {
-      await follower?.close();
+      await reader.close();
     }
   }
 

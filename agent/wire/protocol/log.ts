@@ -1,4 +1,4 @@
-/** `log`: lines of an app, numbered from its sandbox's first byte. QoS 0: a gap in the numbers is a loss that the reader can see. */
+/** `log`: lines of an app, with the numbers of its sandbox's log (docs/sandbox.md). QoS 0: a gap in the numbers is a loss that the reader can see. */
 import { type Static, Type } from "typebox";
 import { AppName, Count, Id, Timestamp } from "./common.ts";
 
