@@ -102,7 +102,10 @@ export class Link {
       await session.publish("status", this.status(number, true));
       log.info("connected", { url, session: number });
       handlers.onUp(up.signal);
-      const stopped = new Promise<"stopped">((resolve) => signal.addEventListener("abort", () => resolve("stopped"), { once: true }));
+      const stopped = new Promise<"stopped">((resolve) => {
+        // Goes with this connection: the agent's own signal outlives thousands of them.
+        signal.addEventListener("abort", () => resolve("stopped"), { once: true, signal: up.signal });
+      });
       const ended = signal.aborted ? "stopped" : await Promise.race([session.closed, stopped]);
       if (ended === "stopped") await session.publish("status", this.status(number, false)).catch(() => undefined);
       return ended;

@@ -6,8 +6,8 @@ export class Lane {
   private readonly clock: Clock;
   private readonly onDefect: (error: unknown) => void;
   private tail: Promise<void> = Promise.resolve();
-  private controller: AbortController | undefined;
-  private waiting = 0;
+  /** One for each body that runs or waits. */
+  private readonly controllers = new Set<AbortController>();
 
   /** `onDefect` gets what a body throws: bodies deal with the errors of their steps, so it is a full disk or a defect. */
   constructor(clock: Clock, onDefect: (error: unknown) => void) {
@@ -16,29 +16,28 @@ export class Lane {
   }
 
   get busy(): boolean {
-    return this.waiting > 0;
+    return this.controllers.size > 0;
   }
 
   /** Runs `body` when what is under way has ended. Never rejects. */
   run(body: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    this.waiting++;
     const controller = new AbortController();
-    this.controller = controller;
+    this.controllers.add(controller);
     this.tail = this.tail.then(async () => {
       try {
         await body(controller.signal);
       } catch (error) {
         this.onDefect(error);
       } finally {
-        this.waiting--;
+        this.controllers.delete(controller);
       }
     });
     return this.tail;
   }
 
-  /** What runs now shall end at its next step. */
+  /** What runs now shall end at its next step, and what waits behind it shall not begin. */
   preempt(reason: string): void {
-    this.controller?.abort(new LightvError("LV_STALE_REVISION", reason));
+    for (const controller of this.controllers) controller.abort(new LightvError("LV_STALE_REVISION", reason));
   }
 
   idle(): Promise<void> {

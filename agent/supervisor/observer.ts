@@ -1,6 +1,7 @@
 /** What runs, as it is seen: starts and ends become events exactly once, running sandboxes are watched and their health is asked. */
 import { messageOf } from "#agent/lib/errors.ts";
 import type { NativeWatch } from "#agent/sandbox/native.ts";
+import type { HealthCheck } from "#agent/wire/protocol/app.ts";
 import { type HealthState, watchHealth } from "./health.ts";
 import type { Health, OwnSandbox, Target } from "./model.ts";
 import type { SupervisorParts } from "./ports.ts";
@@ -9,7 +10,9 @@ import { ownSandbox } from "./spec.ts";
 
 interface Watched {
   readonly watch: NativeWatch;
-  readonly probes: AbortController;
+  /** The check that is being asked, as JSON, and what ends the asking. */
+  check: string | undefined;
+  probes: AbortController;
 }
 
 export class Observer {
@@ -53,7 +56,7 @@ export class Observer {
     const data = { sandboxId: id, revision, imageDigest, ...exit, requested, reason: describeExit(exit, sandbox.error) };
     events.addOnce(`exit ${id} ${exit.finishedAt}`, { type: "app.exited", app, data }, () => {
       if (exit.oomKilled) events.add({ type: "app.oom", app, data: { sandboxId: id, revision, memoryBytes: sandbox.memoryBytes } });
-      const target = [...targets, records.get(app).good].find((one) => one?.app.name === app && one.hash === sandbox.hash);
+      const target = this.versionOf(sandbox, targets);
       const now = { bootId: clock.bootId(), uptimeMs: clock.uptimeMs() };
       records.update(app, (record) => afterExit(record, sandbox, exit, target, { now, random, timing }));
     });
@@ -70,21 +73,41 @@ export class Observer {
 
   private adopt(sandbox: OwnSandbox, targets: readonly Target[]): void {
     const { id } = sandbox;
-    if (this.watched.has(id)) return;
     const { engine, clock } = this.parts;
-    const probes = new AbortController();
-    const watch = engine.watch(id, () => {
-      this.release(id);
-      this.onChange();
-    });
-    this.watched.set(id, { watch, probes });
-    this.runningSince.set(id, clock.uptimeMs());
-    const check = targets.find((target) => target.hash === sandbox.hash)?.app.health;
+    if (!this.watched.has(id)) {
+      const watch = engine.watch(id, () => {
+        this.release(id);
+        this.onChange();
+      });
+      this.watched.set(id, { watch, check: undefined, probes: new AbortController() });
+      this.runningSince.set(id, clock.uptimeMs());
+    }
+    const version = this.versionOf(sandbox, targets);
+    // No version of this app that we know: its rules stay as they were until it goes.
+    if (version !== undefined) this.probe(sandbox, version.app.health);
+  }
+
+  /** Asks for the app's health by this check from now on; a check that has changed begins anew. */
+  private probe(sandbox: OwnSandbox, check: HealthCheck | undefined): void {
+    const { id, app } = sandbox;
+    const watched = this.watched.get(id);
+    const key = check === undefined ? undefined : JSON.stringify(check);
+    if (watched === undefined || watched.check === key) return;
+    watched.probes.abort(new Error("the health check has changed"));
+    watched.probes = new AbortController();
+    watched.check = key;
+    this.health.delete(id);
     if (check === undefined) return;
     this.health.set(id, "starting");
-    watchHealth(engine, clock, id, check, probes.signal, (state) => this.onHealth(sandbox, state)).catch((error: unknown) =>
-      this.parts.log.error(`health of app ${sandbox.app}: ${messageOf(error)}`),
+    const { engine, clock, log } = this.parts;
+    watchHealth(engine, clock, id, check, watched.probes.signal, (state) => this.onHealth(sandbox, state)).catch((error: unknown) =>
+      log.error(`health of app ${app}: ${messageOf(error)}`),
     );
+  }
+
+  /** The desired version that the sandbox is, or the proven one that a rollback went back to. */
+  private versionOf({ app, hash }: OwnSandbox, targets: readonly Target[]): Target | undefined {
+    return [...targets, this.parts.records.get(app).good].find((one) => one?.app.name === app && one.hash === hash);
   }
 
   private onHealth(sandbox: OwnSandbox, state: HealthState): void {

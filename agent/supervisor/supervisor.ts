@@ -176,7 +176,8 @@ export class Supervisor {
     let step: Step | undefined;
     try {
       for (step of steps) {
-        if (signal.aborted || this.stopping.signal.aborted) return undefined;
+        signal.throwIfAborted();
+        this.stopping.signal.throwIfAborted();
         this.begin(name, step);
         const doing = step;
         log.debug(`${step.kind} ${name}`);
@@ -184,7 +185,7 @@ export class Supervisor {
       }
       return undefined;
     } catch (error) {
-      if (signal.aborted) return signal.reason;
+      if (signal.aborted || this.stopping.signal.aborted) return error;
       if (step !== undefined) this.fail(name, step, error);
       return error;
     } finally {
@@ -206,8 +207,8 @@ export class Supervisor {
       chance: () => this.chance(),
       images: this.images,
       note: (sandbox) => this.observer.note(sandbox, this.targets ?? []),
-      onProgress: (done, total) => {
-        this.activities.set(name, { phase: "pulling", reason: "", progress: { done, total } });
+      onProgress: (done, total, trouble = "") => {
+        this.activities.set(name, { phase: "pulling", reason: trouble, progress: { done, total } });
         this.tell();
       },
       onStarted: (id, ms) => this.startMs.set(id, ms),

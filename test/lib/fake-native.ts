@@ -3,7 +3,7 @@
  * really do is tested with the real addon in test/integration.
  */
 import type { NativeEngine } from "#agent/sandbox/native.ts";
-import type { CreateRequest, SandboxInfo } from "#agent/sandbox/types.ts";
+import type { CreateRequest, ExecRequest, SandboxInfo } from "#agent/sandbox/types.ts";
 import type { FakeClock } from "./fake-clock.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -15,6 +15,8 @@ export type Behaviour = "run" | "not-found" | "refuse" | "exit-0" | "exit-1";
 export class FakeNative {
   readonly sandboxes = new Map<string, Sandbox>();
   readonly calls: string[] = [];
+  /** Programs that were executed inside. */
+  readonly execs: string[] = [];
   private readonly clock: FakeClock;
   private readonly watchers = new Map<string, Set<(json: string) => void>>();
   private ids = 0;
@@ -23,6 +25,8 @@ export class FakeNative {
   starts = 0;
   /** By the command's first word; "run" when it is not here. */
   readonly behaviour = new Map<string, Behaviour>();
+  /** What programs that are executed inside end with, by their first word; 0 when it is not here. */
+  readonly execExitCodes = new Map<string, number>();
   /** Called before each call: may throw, to end the agent there. */
   beforeCall: (name: string) => void = () => undefined;
 
@@ -46,7 +50,7 @@ export class FakeNative {
       stop: (id) => call("stop", () => this.end(id, { exitCode: 143, signal: 15 })),
       kill: (id) => call("kill", () => this.end(id, { exitCode: 137, signal: 9 })),
       remove: (id) => call("remove", () => this.remove(id)),
-      exec: async () => JSON.stringify({ exitCode: 0, stdout: "", stderr: "", truncated: false, timedOut: false }),
+      exec: async (_id, json) => this.exec(JSON.parse(json) as ExecRequest),
       watch: (id, onEnd) => this.watch(id, onEnd),
       sweep: async () => 0,
       logPath: (id) => `/nonexistent/${id}/log`,
@@ -108,6 +112,12 @@ export class FakeNative {
   private remove(id: string): void {
     this.end(id, { exitCode: 137, signal: 9 });
     this.sandboxes.delete(id);
+  }
+
+  private exec({ args: [program = ""] }: ExecRequest): string {
+    this.execs.push(program);
+    const exitCode = this.execExitCodes.get(program) ?? 0;
+    return JSON.stringify({ exitCode, stdout: "", stderr: "", truncated: false, timedOut: false });
   }
 
   private watch(id: string, onEnd: (json: string) => void): { close(): void } {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { systemClock } from "#agent/lib/clock.ts";
+import { type LogLine, LogReader } from "#agent/lib/cri-log.ts";
 import { LightvError } from "#agent/lib/errors.ts";
 import { openDatabase } from "#agent/lib/sqlite.ts";
 import { goArch } from "#agent/reporter/inventory.ts";
@@ -20,6 +21,7 @@ import type { AppReport } from "#agent/wire/protocol/reported.ts";
 import { TOP } from "#test/lib/command.ts";
 import { busyboxImage, imagesUnavailable, type TestImage } from "#test/lib/images.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
+import { freePort } from "#test/lib/world.ts";
 
 const test = suite("agent/sandboxes");
 const ADDON = process.env.LIGHTV_ADDON ?? join(TOP, "build/release/lightv.node");
@@ -256,6 +258,70 @@ test(
     await d.engine.exec(d.supervisor.sandboxOf("web"), { args: ["/bin/rm", "/tmp/ok"], timeoutMs: 5000, maxOutputBytes: 1000 });
     await d.until("restarted", () => d.report("web")?.health === "healthy" && d.report("web")?.pid !== pid);
     assert.is(d.events("app.unhealthy").length, 1);
+  },
+  LIMIT,
+);
+
+test(
+  "health: an http check sees what the sandbox serves, a tcp check whether it listens, and both restart it when it does not",
+  async (t) => {
+    const d = device(t);
+    const [web, tcp] = [await freePort(), await freePort()];
+    const often = { intervalMs: 100, retries: 2, startPeriodMs: 5000 };
+    const serve = (port: number): string[] => [
+      "/bin/sh",
+      "-c",
+      `mkdir /tmp/w; echo up >/tmp/w/up; httpd -p 127.0.0.1:${port} -h /tmp/w; sleep 1000`,
+    ];
+    d.start(1, [
+      await d.app("web", serve(web), { network: "host", health: { probe: { http: { port: web, path: "/up" } }, ...often } }),
+      await d.app("tcp", serve(tcp), { network: "host", health: { probe: { tcp: { port: tcp } }, ...often } }),
+    ]);
+    await d.until("both healthy", () => d.report("web")?.health === "healthy" && d.report("tcp")?.health === "healthy");
+    const [webPid, tcpPid] = [d.report("web")?.pid, d.report("tcp")?.pid];
+    await d.engine.exec(d.supervisor.sandboxOf("web"), { args: ["/bin/rm", "/tmp/w/up"], timeoutMs: 5000, maxOutputBytes: 1000 });
+    const kill = ["/bin/busybox", "killall", "httpd"];
+    await d.engine.exec(d.supervisor.sandboxOf("tcp"), { args: kill, timeoutMs: 5000, maxOutputBytes: 1000 });
+    await d.until("both restarted", () => d.report("web")?.pid !== webPid && d.report("tcp")?.pid !== tcpPid);
+    await d.until("both healthy again", () => d.report("web")?.health === "healthy" && d.report("tcp")?.health === "healthy");
+    const told = d.events("app.unhealthy").map((event) => `${event.app}: ${event.data.reason}`);
+    assert.match(told.find((text) => text.startsWith("web")) ?? "", new RegExp(`port ${web} answered 404 for /up`));
+    assert.match(told.find((text) => text.startsWith("tcp")) ?? "", /ECONNREFUSED/);
+  },
+  LIMIT,
+);
+
+test(
+  "the lines of a log keep their numbers when rotation has dropped the first of them",
+  async (t) => {
+    const d = device(t);
+    const count = 700_000;
+    const script = `seq 0 ${count - 1}; sleep 1000`;
+    d.start(1, [await d.app("loud", ["/bin/busybox", "sh", "-c", script])]);
+    await d.until("running", () => d.report("loud")?.phase === "running");
+    const path = d.engine.logPath(d.supervisor.sandboxOf("loud"));
+    const follower = new LogReader(path);
+    t.cleanup(() => follower.close());
+    let [lines, expected]: [LogLine[], number] = [[], 0];
+    const read = async (): Promise<void> => {
+      lines = await follower.read();
+      for (const { seq, text } of lines) if (seq !== Number(text)) throw new Error(`line ${text} has the number ${seq}`);
+      expected = (lines.at(-1)?.seq ?? expected - 1) + 1;
+    };
+    for (let n = 0; n < 6000 && expected < count; n++) {
+      await read();
+      if (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.is(expected, count);
+    assert.ok(existsSync(`${path}.1`), "it was rotated");
+    const late = new LogReader(path);
+    t.cleanup(() => late.close());
+    assert.ok(((await late.read())[0]?.seq ?? 0) > 0, "the first lines are gone");
+    const tail = await late.tail(3, 1000);
+    assert.equal(
+      tail.map(({ seq, text }) => [seq, text]),
+      [3, 2, 1].map((back) => [count - back, String(count - back)]),
+    );
   },
   LIMIT,
 );

@@ -281,6 +281,42 @@ test("a change of restart or health rules does not restart the app", async () =>
   assert.equal(r.native.calls, ["create", "start"]);
 });
 
+test("a changed health check takes effect without a restart, and one that is taken away ends", async () => {
+  const r = await rig();
+  const check = (program: string) => ({ health: { probe: { exec: [program] }, intervalMs: 1000, retries: 2 } });
+  r.native.execExitCodes.set("bad", 1);
+  await r.desire(1, app("web", 1, check("good")));
+  await r.clock.advance(1500);
+  assert.is(r.report("web").health, "healthy");
+  await r.desire(2, app("web", 1, check("bad")));
+  assert.equal(r.native.calls, ["create", "start"]);
+  await r.clock.advance(2500);
+  assert.is(r.events("app.unhealthy").length, 1);
+  assert.equal(r.native.calls, ["create", "start", "stop"], "what does not pass the new check is restarted");
+  const asked = r.native.execs.length;
+  await r.desire(3, app("web", 1));
+  await r.clock.advance(30_000);
+  assert.is(r.report("web").health, "none");
+  assert.is(r.native.execs.length, asked);
+  assert.is(r.native.running().length, 1);
+});
+
+test("the version that a rollback went back to is still asked for its health, and restarted when it fails", async () => {
+  const r = await rig();
+  const health = { probe: { exec: ["ask"] }, intervalMs: 1000, retries: 2 };
+  r.native.behaviour.set("missing", "not-found");
+  await r.desire(1, app("web", 1, { health }));
+  await r.clock.advance(15_000);
+  await r.desire(2, app("web", 2, { command: ["missing"], health }));
+  await r.clock.advance(2000);
+  assert.is(r.report("web").revision, 1);
+  assert.is(r.report("web").health, "healthy");
+  r.native.execExitCodes.set("ask", 1);
+  const before = r.native.calls.length;
+  await r.clock.advance(10_000);
+  assert.equal(r.native.calls.slice(before, before + 2), ["stop", "start"]);
+});
+
 test("restart stops and starts the same sandbox, and is no failure", async () => {
   const r = await rig();
   await r.desire(1, app("web", 1));
@@ -291,6 +327,24 @@ test("restart stops and starts the same sandbox, and is no failure", async () =>
   assert.is(r.report("web").reason, "");
   assert.is(r.events("app.started").length, 2);
   assert.is(r.events("app.exited").length, 1);
+});
+
+test("stop and a newer version cut off a pull also when a restart waits behind it", async () => {
+  const r = await rig();
+  r.images.hanging.add(digest(2));
+  await r.desire(1, app("web", 1));
+  for (const revision of [2, 4]) {
+    await r.desire(revision, app("web", 2));
+    const restart = r.supervisor.restart("web").then(
+      () => "done",
+      (error: unknown) => (error instanceof LightvError ? error.code : String(error)),
+    );
+    await settle();
+    if (revision === 2) await r.desire(3, app("web", 1));
+    else await r.supervisor.stop();
+    assert.is(await restart, "LV_STALE_REVISION");
+    assert.is(r.native.running().length, 1);
+  }
 });
 
 test("stop ends with the operations under way and leaves the workloads running", async () => {
