@@ -1,4 +1,4 @@
-/** What enrolment gave us: kept apart from the configuration, in ROOT/agent/credentials.json, readable by root only. */
+/** What enrolment gave us: in ROOT/agent/credentials.json, readable by root only. */
 import { join } from "node:path";
 import { readFileIfExists, writeFileAtomic } from "#agent/lib/atomic-file.ts";
 import { LightvError } from "#agent/lib/errors.ts";
