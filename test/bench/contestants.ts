@@ -12,6 +12,8 @@ export interface Contestant {
 
 export interface Workplace {
   readonly directory: string;
+  /** For run-time state: on a device /run is a tmpfs, so each contestant gets one here too. */
+  readonly run: string;
   /** A root file system with /hello in it. */
   readonly rootfs: string;
   readonly hello: string;
@@ -30,7 +32,7 @@ function must(command: string, args: readonly string[], options: { cwd?: string 
 }
 
 /** Builds hello and a root file system around it. */
-export function prepare(top: string, directory: string): Workplace {
+export function prepare(top: string, directory: string, run: string): Workplace {
   const rootfs = join(directory, "rootfs");
   for (const name of ["proc", "dev", "sys", "tmp", "etc"]) mkdirSync(join(rootfs, name), { recursive: true });
   const hello = join(rootfs, "hello");
@@ -38,7 +40,7 @@ export function prepare(top: string, directory: string): Workplace {
   must("g++", ["-O2", "-static", "-std=c++20", "-o", join(directory, "timer"), join(top, "test/bench/timer.cpp")]);
   copyFileSync(hello, join(directory, "hello"));
   chmodSync(join(directory, "hello"), 0o755);
-  return { directory, rootfs, hello: join(directory, "hello"), lightv: join(top, "dist/bin/lightv") };
+  return { directory, run, rootfs, hello: join(directory, "hello"), lightv: join(top, "dist/bin/lightv") };
 }
 
 export function contestants(place: Workplace): Contestant[] {
@@ -58,7 +60,7 @@ function bare(place: Workplace): Contestant {
 }
 
 function lightv(place: Workplace): Contestant {
-  const roots = ["--root", join(place.directory, "lv"), "--runroot", join(place.directory, "lv-run")];
+  const roots = ["--root", join(place.directory, "lv"), "--runroot", join(place.run, "lightv")];
   const image = join(place.directory, "hello.lv");
   must(place.lightv, [...roots, "import", "-q", "--change", 'CMD ["/hello"]', "-o", image, place.rootfs, "hello"]);
   return { name: "lightv run (cold)", command: [place.lightv, ...roots, "run", "--rm", "--network", "none", image] };
@@ -80,10 +82,9 @@ function oci(place: Workplace, name: string): Contestant {
   config.process.args = ["/hello"];
   config.root = { path: place.rootfs, readonly: true };
   writeFileSync(file, JSON.stringify(config));
-  // exec keeps it at one process; the shell's own start is in the bare row of this table's twin, below a millisecond.
   return {
     name: `${name} run`,
-    command: [program, "--root", join(place.directory, `${name}-state`), "run", "-b", bundle, `bench-${name}`],
+    command: [program, "--root", join(place.run, name), "run", "-b", bundle, `bench-${name}`],
   };
 }
 

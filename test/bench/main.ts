@@ -44,8 +44,9 @@ function versions(): string {
 }
 
 const directory = mkdtempSync(join(tmpdir(), "lightv-bench-"));
+const runState = mkdtempSync("/dev/shm/lightv-bench-");
 try {
-  const place = prepare(top, directory);
+  const place = prepare(top, directory, runState);
   const { rows, missing } = measureStarts(place, contestants(place), rounds);
   const starts = startTable(rows);
   console.log(starts);
@@ -84,5 +85,5 @@ CPU time of the agent meanwhile: ${agent.cpuMs} ms.
 `;
   if (!process.argv.includes("--no-write")) writeFileSync(join(top, "docs", "benchmarks.md"), page);
 } finally {
-  rmSync(directory, { recursive: true, force: true });
+  for (const path of [directory, runState]) rmSync(path, { recursive: true, force: true });
 }
