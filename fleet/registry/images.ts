@@ -6,7 +6,7 @@ import { errnoOf, LightvError } from "#agent/lib/errors.ts";
 import { devicesUsing } from "#fleet/store/desired.ts";
 import { findImage, type ImageRow, putImage, removeImage } from "#fleet/store/images.ts";
 import type { Store } from "#fleet/store/store.ts";
-import { checkImage } from "./check.ts";
+import { type CheckedImage, checkImage } from "./check.ts";
 
 export interface ImagesOptions {
   readonly directory: string;
@@ -46,31 +46,27 @@ export class Images {
    */
   async receive(body: AsyncIterable<Uint8Array>, name: string | undefined, signal?: AbortSignal): Promise<ImageRow> {
     const path = join(this.#partial, this.#options.newId());
-    const file = await open(path, "wx+", 0o600);
     try {
-      await this.#write(file, body, signal);
-      const checked = await checkImage(file);
-      await file.sync();
+      const checked = await this.#receiveInto(path, body, signal);
       await rename(path, this.#path(checked.digest));
       await syncDirectory(this.#images);
-      const row: ImageRow = {
-        ...checked,
-        name: name ?? checked.name,
-        config: JSON.stringify(checked.config),
-        pushed_at: this.#options.now(),
-      };
-      await putImage(this.#options.store.db, row);
-      return row;
+      return await this.#enter(checked, name);
+    } catch (error) {
+      if (!["ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "")) throw error;
+      throw new LightvError("LV_DISK_FULL", "no room for the image on the controller", {
+        hint: "delete images that no device uses (`lightv fleet images`), or enlarge data-dir",
+        cause: error,
+      });
     } finally {
-      await file.close();
       await rm(path, { force: true });
     }
   }
 
-  async #write(file: FileHandle, body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<void> {
+  async #receiveInto(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<CheckedImage> {
     const { maxBytes } = this.#options;
-    let size = 0;
+    const file = await open(path, "wx+", 0o600);
     try {
+      let size = 0;
       for await (const chunk of body) {
         signal?.throwIfAborted();
         size += chunk.length;
@@ -80,13 +76,25 @@ export class Images {
           });
         await file.writeFile(chunk);
       }
-    } catch (error) {
-      if (!["ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "")) throw error;
-      throw new LightvError("LV_DISK_FULL", `no room for the image on the controller after ${size} bytes`, {
-        hint: "delete images that no device uses (`lightv fleet images`), or enlarge data-dir",
-        cause: error,
-      });
+      const checked = await checkImage(file);
+      await file.sync();
+      return checked;
+    } finally {
+      await file.close();
     }
+  }
+
+  /** Makes it visible. A file whose row can't be written does not stay to take the room. */
+  async #enter(checked: CheckedImage, name: string | undefined): Promise<ImageRow> {
+    const { store, now } = this.#options;
+    const row: ImageRow = { ...checked, name: name ?? checked.name, config: JSON.stringify(checked.config), pushed_at: now() };
+    try {
+      await putImage(store.db, row);
+    } catch (error) {
+      if ((await findImage(store.db, checked.digest)) === undefined) await rm(this.#path(checked.digest), { force: true });
+      throw error;
+    }
+    return row;
   }
 
   /** The caller closes the file. Undefined when there is no such image. */

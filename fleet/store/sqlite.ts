@@ -5,13 +5,13 @@ import { LightvError, messageOf } from "#agent/lib/errors.ts";
 
 /** Prepared statements kept, oldest out first: the controller's own queries are a few dozen. */
 const STATEMENTS = 256;
+const SQLITE_FULL = 13;
+const NOTHING_CHANGED = { changes: 0, lastInsertRowid: 0 };
 
 /** What differs between databases and is needed outside this file: how a growing row number is declared. */
 export interface Flavour {
   readonly dialect: Dialect;
   growingId<T extends string, C extends string>(table: CreateTableBuilder<T>, column: C): CreateTableBuilder<T, C>;
-  /** Whether this error says that the disk is full. */
-  isFull(error: unknown): boolean;
 }
 
 /**
@@ -36,8 +36,8 @@ export function sqlite(file: string): Flavour {
         const statement = prepare(sql);
         return {
           reader: statement.columns().length > 0,
-          all: (parameters) => statement.all(...values(parameters)),
-          run: (parameters) => statement.run(...values(parameters)),
+          all: (parameters) => guard(file, sql, () => statement.all(...values(parameters))) ?? [],
+          run: (parameters) => guard(file, sql, () => statement.run(...values(parameters))) ?? NOTHING_CHANGED,
           iterate: (parameters) => statement.iterate(...values(parameters)),
         };
       },
@@ -46,8 +46,22 @@ export function sqlite(file: string): Flavour {
   return {
     dialect,
     growingId: (table, column) => table.addColumn(column, "integer", (c) => c.primaryKey().autoIncrement()),
-    isFull: (error) => error instanceof Error && "errcode" in error && error.errcode === 13,
   };
+}
+
+/** Throws LV_DISK_FULL for a full disk. Undefined: there was nothing to roll back. */
+function guard<T>(file: string, sql: string, query: () => T): T | undefined {
+  try {
+    return query();
+  } catch (error) {
+    // SQLite has ended the transaction itself (sqlite.org/lang_transaction.html, 3.1), and this would hide why.
+    if (sql === "rollback" && /no transaction is active/.test(messageOf(error))) return undefined;
+    if (!(error instanceof Error && "errcode" in error && error.errcode === SQLITE_FULL)) throw error;
+    throw new LightvError("LV_DISK_FULL", `no room for the controller's database ${file}`, {
+      hint: "delete images that no device uses (`lightv fleet images`), or enlarge data-dir",
+      cause: error,
+    });
+  }
 }
 
 function open(file: string): DatabaseSync {

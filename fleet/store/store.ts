@@ -2,15 +2,13 @@
 import { Kysely } from "kysely";
 import { migrate } from "./migrations.ts";
 import type { Db, Tables } from "./schema.ts";
-import { type Flavour, sqlite } from "./sqlite.ts";
+import { sqlite } from "./sqlite.ts";
 
 export class Store {
   readonly #kysely: Kysely<Tables>;
-  readonly #flavour: Flavour;
 
-  private constructor(kysely: Kysely<Tables>, flavour: Flavour) {
+  private constructor(kysely: Kysely<Tables>) {
     this.#kysely = kysely;
-    this.#flavour = flavour;
   }
 
   /** Throws LV_CONFLICT when another controller has it open, LV_CONFIG when it can't be opened or is of a newer version. */
@@ -23,7 +21,7 @@ export class Store {
       await kysely.destroy();
       throw error;
     }
-    return new Store(kysely, flavour);
+    return new Store(kysely);
   }
 
   get db(): Db {
@@ -33,10 +31,6 @@ export class Store {
   /** All of it or nothing; durable when the promise resolves. */
   transaction<T>(work: (db: Db) => Promise<T>): Promise<T> {
     return this.#kysely.transaction().execute(work);
-  }
-
-  isFull(error: unknown): boolean {
-    return this.#flavour.isFull(error);
   }
 
   close(): Promise<void> {
