@@ -2,8 +2,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
-import { customAlphabet, nanoid } from "nanoid";
+import { Command, CommanderError } from "commander";
+import { customAlphabet } from "nanoid";
 import { readFileIfExists, writeFileAtomic } from "#agent/lib/atomic-file.ts";
 import { errnoOf, isLightvError, LightvError, messageOf } from "#agent/lib/errors.ts";
 import { createLogger, type Logger } from "#agent/lib/log.ts";
@@ -27,7 +27,11 @@ import { hashSecret, makeSecret } from "#fleet/store/secrets.ts";
 import { Store } from "#fleet/store/store.ts";
 import manifest from "../package.json" with { type: "json" };
 
+/** No hyphen or underscore: an id is also a word of a command line, and must not look like a flag there. */
+const newId = customAlphabet("0123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", 21);
 const DEFAULT_CONFIG = "/etc/lightv/lightv-fleet.conf";
+/** Exit code of a wrong flag or configuration. */
+const USAGE = 2;
 const SWEEP_MS = 1_000;
 const RETENTION_MS = 3_600_000;
 /** A drain that takes longer is cut: what was not acknowledged is sent again by the devices. */
@@ -46,7 +50,7 @@ async function start(config: FleetConfig, log: Logger): Promise<Running> {
   const broker = await makeBroker(config, store);
   const dispatcher = new Dispatcher({ store, broker, now });
   const ingest = new Ingest({ store, dispatcher, feed, live, now, onProblem: (text) => log.error(text) });
-  const images = new Images({ directory: config.dataDir, store, maxBytes: config.maxImageBytes, now, newId: () => nanoid() });
+  const images = new Images({ directory: config.dataDir, store, maxBytes: config.maxImageBytes, now, newId });
   const onRefused = ({ action, actor, detail }: Refusal): void => {
     live.refused(action);
     log.warn("refused", { action, actor, detail });
@@ -63,7 +67,13 @@ async function start(config: FleetConfig, log: Logger): Promise<Running> {
     if (broker.embedded) await allOffline(store.db);
     await images.start();
     const token = await apiToken(config.dataDir, log);
-    await broker.start({ onMessage: (message) => ingest.take(message), onRefused });
+    await broker.start({
+      onMessage: (message) => ingest.take(message),
+      onRefused,
+      onConnected: () => {
+        dispatcher.greetAll().catch((error: unknown) => log.error("the devices could not be greeted", { error: messageOf(error) }));
+      },
+    });
     const urls = { mqtt: "", images: "" };
     api = await serve({
       listen: config.api.listen,
@@ -78,7 +88,7 @@ async function start(config: FleetConfig, log: Logger): Promise<Running> {
         now,
         tokenHash: hashSecret(token),
         enrolments: new Admission(20, 100, () => performance.now()),
-        newId: () => nanoid(),
+        newId,
         newDeviceId: customAlphabet("0123456789abcdefghijkmnpqrstuvwxyz", 12),
         publicUrls: () => urls,
         expel: async (device) => {
@@ -107,7 +117,7 @@ async function makeBroker({ mqtt }: FleetConfig, store: Store): Promise<Broker> 
     const { url, username, passwordFile, caFile } = mqtt.external;
     const password = passwordFile === undefined ? undefined : (await readSecretFile(passwordFile)).toString("utf8").trim();
     const ca = caFile === undefined ? undefined : await readSecretFile(caFile);
-    return new ExternalBroker({ url, username, password, ca, clientId: `lightv-fleet-${nanoid(10)}` });
+    return new ExternalBroker({ url, username, password, ca, clientId: `lightv-fleet-${newId(10)}` });
   }
   const tls = await readTls(mqtt.tls);
   return new EmbeddedBroker({
@@ -190,15 +200,17 @@ function note(store: Store, entry: Parameters<typeof audit>[1], log: Logger): vo
   audit(store.db, entry).catch((error: unknown) => log.error("the audit could not be written", { error: messageOf(error) }));
 }
 
-async function run(options: { config?: string; checkConfig?: boolean; set: string[]; dataDir?: string }): Promise<void> {
+async function run(options: { config?: string; checkConfig?: boolean; set?: string[]; dataDir?: string }): Promise<void> {
   const file = options.config ?? DEFAULT_CONFIG;
   const text = await readFileIfExists(file);
   if (text === undefined && options.config !== undefined)
     throw new LightvError("LV_CONFIG", `cannot read the configuration file ${file}: it does not exist`, { hint: "check --config" });
-  const flags = [...(options.dataDir === undefined ? [] : [`data-dir=${options.dataDir}`]), ...options.set];
+  const flags = [...(options.dataDir === undefined ? [] : [`data-dir=${options.dataDir}`]), ...(options.set ?? [])];
   const config = readConfig(text ?? "", file, flags);
   if (options.checkConfig) {
-    process.stdout.write(`${text === undefined ? "the defaults are" : `${file} is`} right\n`);
+    process.stdout.write(
+      `${text === undefined ? "there is no configuration file; the defaults are" : `${file}: the configuration is`} right\n`,
+    );
     return;
   }
   const log = createLogger({
@@ -228,16 +240,18 @@ const program = new Command("lightv-fleet")
   .version(manifest.version)
   .option("--config <file>", `configuration file (default: ${DEFAULT_CONFIG}, when it exists)`)
   .option("--data-dir <dir>", "where the database and the images are kept")
-  .option(
-    "--set <key=value>",
-    "a key of the configuration, over the file; may be given again",
-    (value, all: string[]) => [...all, value],
-    [],
-  )
-  .option("--check-config", "check the configuration and end")
+  .option("--set <key=value>", "a key of the configuration, over the file; may be given again", (value, all: string[] = []) => [
+    ...all,
+    value,
+  ])
+  .option("--check-config", "check the configuration, say what is wrong, and end")
+  .addHelpText("after", "\nExit codes: 0 ended by a signal, 1 failed, 2 wrong flag or configuration.")
+  .exitOverride()
   .action(run);
 
 program.parseAsync().catch((error: unknown) => {
+  // --help, or a wrong flag: commander has said it.
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
   process.stderr.write(`lightv-fleet: ${isLightvError(error) ? messageOf(error) : error instanceof Error ? error.stack : String(error)}\n`);
-  process.exit(1);
+  process.exit(isLightvError(error, "LV_USAGE") || isLightvError(error, "LV_CONFIG") ? USAGE : 1);
 });

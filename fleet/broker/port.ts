@@ -12,6 +12,8 @@ export interface BrokerEvents {
   onMessage(message: Incoming): Promise<void>;
   /** Something was refused or went wrong, for the audit and the counters. */
   onRefused(refusal: Refusal): void;
+  /** A connection to a broker elsewhere is there, or there again: what was said meanwhile may have reached nobody. */
+  onConnected(): void;
 }
 
 export interface Refusal {

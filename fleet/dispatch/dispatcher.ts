@@ -16,7 +16,7 @@ import {
   type StoredCommand,
 } from "#fleet/store/commands.ts";
 import { getDesired, putDesired, reportedRevision } from "#fleet/store/desired.ts";
-import { findDevice } from "#fleet/store/devices.ts";
+import { findDevice, listOnline } from "#fleet/store/devices.ts";
 import type { Db } from "#fleet/store/schema.ts";
 import type { Store } from "#fleet/store/store.ts";
 
@@ -55,6 +55,11 @@ export class Dispatcher {
     await this.remind(device);
     const commands = await pendingCommands(store.db, device, now());
     for (const { command } of commands) await this.#sendCommand(device, command);
+  }
+
+  /** The controller has connected anew while devices stayed connected: they will not say that they are there. */
+  async greetAll(): Promise<void> {
+    for (const device of await listOnline(this.#options.store.db)) await this.greet(device);
   }
 
   /**

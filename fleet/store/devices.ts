@@ -32,6 +32,10 @@ export function findDeviceWithReport(db: Db, id: string): Promise<DeviceWithRepo
   return joined(db).where("devices.id", "=", id).executeTakeFirst();
 }
 
+export async function listOnline(db: Db): Promise<string[]> {
+  return (await db.selectFrom("devices").select("id").where("online", "=", 1).orderBy("id").execute()).map(({ id }) => id);
+}
+
 export async function countDevices(db: Db): Promise<{ total: number; online: number }> {
   const row = await db
     .selectFrom("devices")
