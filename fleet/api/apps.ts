@@ -5,6 +5,7 @@ import { App, type App as AppType } from "#agent/wire/protocol/app.ts";
 import { AppName } from "#agent/wire/protocol/common.ts";
 import { audit } from "#fleet/store/audit.ts";
 import { getDesired } from "#fleet/store/desired.ts";
+import { findDevice } from "#fleet/store/devices.ts";
 import { findImage, findImageByName, type ImageRow } from "#fleet/store/images.ts";
 import type { Db } from "#fleet/store/schema.ts";
 import type { Api, ApiContext } from "./context.ts";
@@ -40,7 +41,8 @@ export function appRoutes(api: Api, context: ApiContext): void {
       return dispatcher.setDesired(
         request.params.id,
         async (_before, db) => {
-          for (const { image } of apps) if (image.url === undefined) await byDigest(db, image.digest);
+          for (const { image } of apps)
+            if (image.url === undefined) await refuseForeign(db, request.params.id, await byDigest(db, image.digest));
           await noted(db, "desired.put", request.params.id);
           return apps;
         },
@@ -56,6 +58,7 @@ export function appRoutes(api: Api, context: ApiContext): void {
       const { id, app: name } = request.params;
       return dispatcher.setDesired(id, async (before, db) => {
         const row = await resolve(db, request.body.image);
+        await refuseForeign(db, id, row);
         const app: AppType = { ...request.body, name, image: { name: row.name, digest: row.digest, size: row.size } };
         await noted(db, "app.deploy", `${id} ${name} ${row.digest}`);
         const at = before.findIndex((other) => other.name === name);
@@ -83,6 +86,15 @@ function refuseTwins(apps: readonly AppType[]): void {
   const twin = apps.find((app, at) => apps.findIndex((other) => other.name === app.name) !== at);
   if (twin !== undefined)
     throw new LightvError("LV_USAGE", `the app "${twin.name}" is given twice`, { hint: "names are unique on a device" });
+}
+
+/** The device would only pull it to refuse it. */
+async function refuseForeign(db: Db, device: string, image: ImageRow): Promise<void> {
+  const architecture = (await findDevice(db, device))?.architecture;
+  if (architecture === undefined || architecture === image.architecture) return;
+  throw new LightvError("LV_IMAGE_PLATFORM", `image ${image.name} is for ${image.architecture}, and ${device} is ${architecture}`, {
+    hint: `push and deploy an image for ${architecture}`,
+  });
 }
 
 async function byDigest(db: Db, digest: string): Promise<ImageRow> {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { type Fleet, startFleet } from "#test/lib/fleet.ts";
+import { lvFile } from "#test/lib/lv-file.ts";
 import { connectDevice, event, eventually } from "#test/lib/mqtt-device.ts";
 import { suite } from "#test/lib/suite.ts";
 
@@ -175,4 +176,33 @@ test("OpenAPI describes every path", async () => {
     "/metrics",
   ])
     assert.ok(path in paths, `${path} is not in ${Object.keys(paths).join(" ")}`);
+});
+
+test("an id never looks like a flag of a command line", async () => {
+  for (let n = 0; n < 20; n++) {
+    const { id } = await fleet.api<{ id: string }>("POST", "/v1/tokens", {});
+    assert.match(id, /^[0-9A-Za-z]+$/);
+    await fleet.api("DELETE", `/v1/tokens/${id}`);
+  }
+});
+
+test("an image for another architecture is refused at once, and the desired state stays", async () => {
+  await fleet.enroll("small", "arm64");
+  const { bytes } = lvFile({ name: "web:latest", architecture: "amd64" });
+  const pushed = await fleet.raw("PUT", "/v1/images", undefined, {
+    stream: (async function* () {
+      yield bytes;
+    })(),
+    headers: { "content-type": "application/vnd.lightv.image.v1" },
+  });
+  const { name, digest, size } = pushed.body as { name: string; digest: string; size: number };
+  const apps = [{ name: "web", image: { name, digest, size } }];
+  for (const refused of [
+    await fleet.raw("PUT", "/v1/devices/small/apps/web", { image: "web" }),
+    await fleet.raw("PUT", "/v1/devices/small/desired", { apps }),
+  ]) {
+    assert.is(refused.status, 422);
+    assert.match(JSON.stringify(refused.body), /LV_IMAGE_PLATFORM.*web:latest is for amd64, and small is arm64.*for arm64/);
+  }
+  assert.is((await fleet.api<{ revision: number }>("GET", "/v1/devices/small/desired")).revision, 0);
 });
