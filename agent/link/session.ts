@@ -110,19 +110,25 @@ function publisher(client: Client, device: string, closed: Promise<string>): Ses
   let inflight = 0;
   let ended: string | undefined;
   const waiting: (() => void)[] = [];
+  /** Not a race with `closed` itself: that would keep something of every message until the connection ends. */
+  const sending = new Set<(reason: string) => void>();
   void closed.then((reason) => {
     ended = reason;
+    for (const cut of sending) cut(reason);
     for (const wake of waiting.splice(0)) wake();
   });
   return async (channel, payload) => {
     while (inflight >= MAX_INFLIGHT && ended === undefined) await new Promise<void>((resolve) => waiting.push(resolve));
     if (ended !== undefined) gone(ended);
     inflight++;
+    const { promise: ending, resolve: cut } = Promise.withResolvers<string>();
+    sending.add(cut);
     try {
       const sent = client.publishAsync(topicOf(device, channel), payload, { qos: QOS[channel], retain: channel === "status" });
       sent.catch(() => undefined);
-      await Promise.race([sent, closed.then((reason) => gone(reason))]);
+      await Promise.race([sent, ending.then((reason) => gone(reason))]);
     } finally {
+      sending.delete(cut);
       inflight--;
       waiting.shift()?.();
     }

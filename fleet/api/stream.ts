@@ -82,10 +82,20 @@ async function run({ store, feed }: ApiContext, request: FastifyRequest<{ Querys
     }
     from = page.at(-1)?.id ?? from;
     if (page.length < PAGE) break;
-    if (response.writableNeedDrain) await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
+    if (response.writableNeedDrain) await drained(response);
   }
   for (const item of held) send(item);
   held = undefined;
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go).off("close", go);
+      resolve();
+    };
+    response.on("drain", go).on("close", go);
+  });
 }
 
 function filter(query: Query): (item: FeedItem) => boolean {

@@ -44,16 +44,22 @@ export class Client {
     const { size } = await stat(file);
     const headers = { "content-type": "application/vnd.lightv.image.v1", "content-length": String(size) };
     const { request, response } = this.#open("PUT", path, headers);
-    // An early refusal comes while we still send.
-    const early = response.then(
-      () => undefined,
-      () => undefined,
-    );
+    let answered = false;
+    let go = (): void => undefined;
+    request.on("drain", () => go()).on("close", () => go());
+    // An early refusal comes while we still send: the rest need not leave, nor wait in memory.
+    const stop = (): void => {
+      answered = true;
+      go();
+    };
+    response.then(stop, stop);
     let done = 0;
     for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
-      if (request.destroyed || request.writableEnded) break;
+      if (answered || request.destroyed) break;
       if (!request.write(chunk))
-        await Promise.race([early, new Promise((resolve) => request.once("drain", resolve).once("close", resolve))]);
+        await new Promise<void>((resolve) => {
+          go = resolve;
+        });
       done += chunk.length;
       onProgress(done, size);
     }

@@ -14,7 +14,9 @@ import type { DesiredView, DeviceView } from "./views.ts";
 
 const POLL_MS = 250;
 
-const many = (value: string, all: readonly string[]): string[] => [...all, value];
+/** Not commander's defaults: those would show up in the help. */
+const NO_LISTS = { env: [], label: [], port: [], volume: [], tmpfs: [] };
+const many = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
 export function deployVerbs(fleet: Command): void {
   fleet
@@ -27,11 +29,11 @@ export function deployVerbs(fleet: Command): void {
     .option("--cpus <n>", "CPUs: 0.5")
     .option("--cpuset-cpus <list>", "which CPUs: 0-2,4")
     .option("--pids-limit <n>", "processes")
-    .option("-e, --env <key=value>", "environment", many, [])
-    .option("-l, --label <key=value>", "label", many, [])
-    .option("--port <port>", "a port that the app opens on the device (PORT, PORT/udp)", many, [])
-    .option("-v, --volume <source:target>", "volume or path of the device; :ro for read-only", many, [])
-    .option("--tmpfs <path>", "tmpfs: /PATH or /PATH:size=16m", many, [])
+    .option("-e, --env <key=value>", "environment", many)
+    .option("-l, --label <key=value>", "label", many)
+    .option("--port <port>", "a port that the app opens on the device (PORT, PORT/udp)", many)
+    .option("-v, --volume <source:target>", "volume or path of the device; :ro for read-only", many)
+    .option("--tmpfs <path>", "tmpfs: /PATH or /PATH:size=16m", many)
     .option("--network <mode>", "none or host; with --port the default is host")
     .option("--restart <policy>", "always, on-failure[:N] or no")
     .option("--entrypoint <program>", "instead of the image's")
@@ -103,14 +105,14 @@ function appRows(view: DeviceView) {
   });
 }
 
-interface DeployOptions extends DeployFlags {
+interface DeployOptions extends Partial<DeployFlags> {
   readonly file?: string;
   readonly wait?: boolean;
   readonly timeout: string;
 }
 
 async function deploy(device: string, app: string, words: string[], options: DeployOptions, command: Command): Promise<void> {
-  const spec = specFromFlags(await fromFile(options.file), options, words);
+  const spec = specFromFlags(await fromFile(options.file), { ...NO_LISTS, ...options }, words);
   const timeoutMs = parseDuration("--timeout", options.timeout);
   if (spec.image === undefined) throw new LightvError("LV_USAGE", `no image for ${app}`, { hint: "--image NAME, or an app file with one" });
   const { client } = await openSession(command);

@@ -199,8 +199,13 @@ export class Fleet {
 }
 
 async function pump(source: AsyncIterable<Uint8Array>, sink: import("node:http").ClientRequest): Promise<void> {
+  let go = (): void => undefined;
+  sink.on("drain", () => go()).on("close", () => go());
   for await (const chunk of source)
-    if (!sink.write(chunk)) await new Promise((resolve) => sink.once("drain", resolve).once("close", resolve));
+    if (!sink.write(chunk) && !sink.destroyed)
+      await new Promise<void>((resolve) => {
+        go = resolve;
+      });
   sink.end();
 }
 
