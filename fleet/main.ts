@@ -246,6 +246,8 @@ const program = new Command("lightv-fleet")
   ])
   .option("--check-config", "check the configuration, say what is wrong, and end")
   .addHelpText("after", "\nExit codes: 0 ended by a signal, 1 failed, 2 wrong flag or configuration.")
+  .showHelpAfterError("(see lightv-fleet --help)")
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lightv-fleet: ")) })
   .exitOverride()
   .action(run);
 

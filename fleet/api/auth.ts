@@ -18,7 +18,10 @@ export function requireToken({ tokenHash }: ApiContext) {
   return async (request: FastifyRequest): Promise<void> => {
     const [scheme, token] = split(request.headers.authorization);
     if (scheme === "bearer" && token !== undefined && secretMatches(token, tokenHash)) return;
-    throw denied("the API token is missing or wrong", "send `Authorization: Bearer TOKEN`; the controller keeps it in DATA-DIR/api-token");
+    throw denied(
+      "the API token is missing or wrong",
+      "the controller keeps it in DATA-DIR/api-token; `lightv fleet login` saves it, requests send it as `Authorization: Bearer TOKEN`",
+    );
   };
 }
 

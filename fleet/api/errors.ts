@@ -27,10 +27,23 @@ export function statusOf(code: Code): number {
   return STATUS[code] ?? 500;
 }
 
+/** What fastify throws. */
+interface Thrown {
+  readonly statusCode?: number;
+  readonly message?: string;
+  readonly code?: string;
+  /** Of a request that does not fit its schema: which part of it. */
+  readonly validationContext?: string;
+}
+
 /** What goes to the client for any thrown value. What is not ours is a defect: its text stays here. */
 export function toClient(error: unknown): LightvError {
   if (isLightvError(error)) return error;
-  const { statusCode, message, code } = error as { statusCode?: number; message?: string; code?: string };
+  const { statusCode, message, code, validationContext } = error as Thrown;
+  if (validationContext === "params")
+    return new LightvError("LV_NOT_FOUND", "no device, app, command or image can have the name that was given", {
+      hint: "`lightv fleet devices`, `apps` and `images` list what there is",
+    });
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new LightvError("LV_USAGE", "the request's body is too large");
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new LightvError("LV_USAGE", message ?? "the request is wrong", { hint: "GET /openapi.json describes every request" });

@@ -149,9 +149,11 @@ function errorOf(answer: IncomingMessage, body: string, what: string): LightvErr
 }
 
 function unreachable(url: string, error: Error): LightvError {
-  const certificate = /CERT|SELF_SIGNED|UNABLE_TO/.test(errnoOf(error) ?? "");
-  return new LightvError("LV_UNAVAILABLE", `cannot reach the controller at ${url}: ${messageOf(error)}`, {
-    hint: certificate ? "give its CA with --ca FILE" : "check that lightv-fleet runs there, and --url",
-    cause: error,
-  });
+  const errno = errnoOf(error) ?? "";
+  // OpenSSL's own text is several lines of its source code's places.
+  const plain = errno === "EPROTO" || errno.startsWith("ERR_SSL");
+  const why = plain ? "it does not speak TLS" : messageOf(error);
+  const certificate = /CERT|SELF_SIGNED|UNABLE_TO/.test(errno);
+  const hint = plain ? "is it http://?" : certificate ? "give its CA with --ca FILE" : "check that lightv-fleet runs there, and --url";
+  return new LightvError("LV_UNAVAILABLE", `cannot reach the controller at ${url}: ${why}`, { hint, cause: error });
 }

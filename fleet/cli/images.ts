@@ -55,13 +55,31 @@ export function imageVerbs(fleet: Command): void {
   fleet
     .command("image")
     .description("One image")
-    .command("rm <digest>")
-    .description("Delete an image that no device uses")
-    .action(async (digest: string, _options: object, command: Command) => {
+    .command("rm <image>")
+    .description("Delete an image that no device uses, by its name or digest")
+    .action(async (image: string, _options: object, command: Command) => {
       const { client } = await openSession(command);
+      const { images } = await client.call<{ images: ImageView[] }>("GET", "/v1/images");
+      const digest = pickImage(images, image);
       await client.call("DELETE", `/v1/images/${encodeURIComponent(digest)}`);
       console.log(digest);
     });
+}
+
+/** As in Docker: a name (no tag: latest), or a digest or its beginning, as `images` shows it. Pure. */
+export function pickImage(images: readonly ImageView[], reference: string): string {
+  const hex = reference.replace(/^sha256:/, "");
+  const found = new Set(
+    images
+      .filter(({ name, digest }) => name === withTag(reference) || (/^[0-9a-f]{4,64}$/.test(hex) && digest.startsWith(`sha256:${hex}`)))
+      .map(({ digest }) => digest),
+  );
+  const [digest] = found;
+  if (digest === undefined)
+    throw new LightvError("LV_NOT_FOUND", `no image "${reference}" on the controller`, { hint: "`lightv fleet images` lists them" });
+  if (found.size > 1)
+    throw new LightvError("LV_CONFLICT", `"${reference}" is more than one image on the controller`, { hint: "give more of the digest" });
+  return digest;
 }
 
 async function find(list: Promise<{ images: ImageView[] }>, digest: string, name: string | undefined): Promise<ImageView | undefined> {

@@ -12,11 +12,11 @@ const program = new Command("lightv")
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lightv: ")) });
 registerFleet(program);
-const leaves = (command: Command): void => {
-  command.exitOverride().copyInheritedSettings(program);
-  for (const child of command.commands) leaves(child);
+const leaves = (command: Command, name: string): void => {
+  command.exitOverride().copyInheritedSettings(program).showHelpAfterError(`(see ${name} --help)`);
+  for (const child of command.commands) leaves(child, `${name} ${child.name()}`);
 };
-for (const child of program.commands) leaves(child);
+for (const child of program.commands) leaves(child, `lightv ${child.name()}`);
 // `lightv fleet events | head`
 process.stdout.on("error", () => process.exit(0));
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
+import { run } from "#test/lib/command.ts";
 import { type Fleet, startFleet } from "#test/lib/fleet.ts";
 import { lvFile } from "#test/lib/lv-file.ts";
 import { at, connectDevice, event, eventually, type MqttDevice } from "#test/lib/mqtt-device.ts";
@@ -226,4 +227,32 @@ test("a wrong flag ends with 125 and a hint, a controller that is away with 1", 
   const { code, stderr } = await lightv(["devices", "--url", "http://127.0.0.1:1"]);
   assert.is(code, 1);
   assert.match(stderr, /cannot reach the controller at http:\/\/127.0.0.1:1/);
+});
+
+test("what is wrong is said in the words of who uses it: the scheme, the token, an id that can't be, the help to read", async () => {
+  const https = fleet.endpoints.api.replace("http:", "https:");
+  for (const [args, said] of [
+    [["devices", "--url", https], /it does not speak TLS \(is it http:\/\/\?\)/],
+    [["devices", "--token", "wrong"], /the API token is missing or wrong.*`lightv fleet login` saves it/],
+    [["device", "show", "No Device"], /no device, app, command or image can have the name/],
+    [["image", "rm", "nope"], /no image "nope" on the controller/],
+    [["deploy"], /missing required argument 'device'\n\(see lightv fleet deploy --help\)/],
+  ] as const)
+    assert.match((await lightv(args)).stderr, said, args.join(" "));
+});
+
+test("lightv-fleet ends with 2 and the line for a wrong configuration, and with 2 for a wrong flag", async () => {
+  const file = join(directory, "wrong.conf");
+  writeFileSync(file, "# a controller\ninsecure = yes\napi.lissten = 127.0.0.1:1\n");
+  const main = join(dirname(entry), "../main.ts");
+  for (const [args, code, said] of [
+    [["--check-config", "--config", file], 2, /^lightv-fleet: \S+wrong\.conf:3: no such key "api\.lissten"/],
+    [["--check-config", "--set", "api.listen=8088"], 2, /--set api\.listen: "8088" is not a value for "api\.listen"/],
+    [["--no-such"], 2, /^lightv-fleet: unknown option '--no-such'\n\(see lightv-fleet --help\)/],
+    [["--help"], 0, /^$/],
+  ] as const) {
+    const ran = await run(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args]);
+    assert.is(ran.code, code, args.join(" "));
+    assert.match(ran.stderr, said);
+  }
 });
