@@ -9,7 +9,7 @@ import { StatusServer } from "#agent/api/status-server.ts";
 import { type Config, loadConfig } from "#agent/config/config.ts";
 import { type Flags, HELP, parseFlags } from "#agent/config/flags.ts";
 import { DesiredState } from "#agent/desired/desired.ts";
-import { takeDesired } from "#agent/desired/intake.ts";
+import { Intake } from "#agent/desired/intake.ts";
 import { makePrivateDirectory } from "#agent/lib/atomic-file.ts";
 import { type Clock, systemClock } from "#agent/lib/clock.ts";
 import { isLightvError, LightvError, messageOf } from "#agent/lib/errors.ts";
@@ -282,17 +282,19 @@ class Agent {
 
   /** What comes in from the controller, and who deals with it. */
   private handlers({ outbox, supervisor, desired: state }: Inside, { reporter, heartbeat, pump, commands }: Outside): LinkHandlers {
-    const { clock, log } = this.base;
+    const { clock, log, signal } = this.base;
     const reject = limitedRejection(clock, (data) => outbox.add({ type: "message.rejected", data }));
-    const intake = {
+    const intake = new Intake({
       state,
+      clock,
       log,
+      signal,
       enforce: (desired: Desired) => supervisor.setDesired(targetsOf(desired)),
       reject: (reason: string) => reject("desired", reason, undefined),
       done: () => reporter.kick(),
-    };
+    });
     return {
-      onDesired: (message) => void takeDesired(message, intake),
+      onDesired: (message) => intake.offer(message),
       onAck: ({ seq, now }) => {
         commands.controllerClock.hear(now);
         pump.acknowledge(seq);
