@@ -31,11 +31,13 @@ export async function download(
   onProgress: (progress: FetchProgress) => void,
 ): Promise<void> {
   const path = options.files.download(request.digest);
+  let last: FetchProgress = { done: 0, total: request.size ?? 0, reused: 0 };
   try {
     for (let attempt = 0; ; attempt++) {
       let moved = false;
       const seen = (progress: FetchProgress): void => {
         moved = true;
+        last = progress;
         onProgress(progress);
       };
       try {
@@ -44,6 +46,7 @@ export async function download(
         if (!(error instanceof Transient) || signal.aborted) throw error;
         // Whatever came through shows that the way is open: begin with short waits again.
         if (moved) attempt = 0;
+        onProgress({ ...last, trouble: `fetching ${request.url}: ${error.message}; it is tried again` });
         await options.clock.sleep(
           Math.max(fullJitterMs(attempt, options.backoff, options.random), Math.min(error.retryAfterMs ?? 0, options.backoff.maxMs)),
           signal,

@@ -16,6 +16,8 @@ export interface FetchProgress {
   readonly total: number;
   /** Of `done`: bytes that other images of this device already had, and that no network carried. */
   readonly reused: number;
+  /** Why the last try was cut short, while the next one is waited for. */
+  readonly trouble?: string;
 }
 
 export interface FetchRequest {

@@ -48,7 +48,7 @@ export class ImageSource implements Images {
   async pull(image: App["image"], { signal, onProgress }: PullOptions): Promise<void> {
     const request = { digest: image.digest, size: image.size, name: image.name, ...this.locate(image) };
     try {
-      await this.store.fetch({ ...request, onProgress: ({ done, total }) => onProgress(done, total) }, signal);
+      await this.store.fetch({ ...request, onProgress: ({ done, total, trouble }) => onProgress(done, total, trouble) }, signal);
     } catch (error) {
       // Make room for the next try.
       if (isLightvError(error, "LV_DISK_FULL")) await this.store.collect(this.kept);

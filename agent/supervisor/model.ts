@@ -60,6 +60,8 @@ export interface AppRecord {
   readonly lastExit: ExitReport | undefined;
   /** Sandboxes that we are stopping, or have stopped, on purpose: their exit is no failure of the app. */
   readonly stopping: readonly string[];
+  /** The last refusal that was told in an event: version, revision and code. */
+  readonly refused?: string;
 }
 
 export const NO_RECORD: AppRecord = {
@@ -109,6 +111,8 @@ export type Step =
   | { readonly kind: "create"; readonly target: Target }
   /** The sandbox of this hash; found anew, because `create` before it has just made it. */
   | { readonly kind: "start"; readonly target: Target }
+  /** It does not fit on this device now: told once for each revision. */
+  | { readonly kind: "refuse"; readonly target: Target; readonly code: Code; readonly reason: string }
   | { readonly kind: "reject"; readonly target: Target; readonly code: Code; readonly reason: string }
   | { readonly kind: "prove"; readonly target: Target }
   | { readonly kind: "settle"; readonly target: Target };

@@ -5,7 +5,7 @@
 import { admit, type Capacity, type Refusal } from "./admission.ts";
 import type { AppPlan, AppRecord, Health, ImageFacts, Moment, OwnSandbox, Step, Target, Timing } from "./model.ts";
 import { NO_RECORD } from "./model.ts";
-import { attemptsOf, describeExit, fallbackOf, isRejected, maxRetriesOf, retryAtMs } from "./record.ts";
+import { attemptsOf, describeExit, fallbackOf, isRejected, maxRetriesOf, refusalKey, retryAtMs } from "./record.ts";
 
 export interface World {
   readonly now: Moment;
@@ -99,8 +99,10 @@ function planVersion(view: View, wanted: Target): AppPlan {
 function planRefused(view: View, wanted: Target, refusal: Refusal): AppPlan {
   const older = view.own.find((sandbox) => sandbox.status === "running");
   const reason = `${refusal.code}: ${refusal.reason}`;
-  if (older !== undefined) return result(view, wanted, [], "running", `an older version goes on: ${reason}`);
-  return result(view, wanted, [], refusal.waits ? "pending" : "failed", reason);
+  const told = refusal.waits || view.record.refused === refusalKey(wanted, refusal.code);
+  const steps: Step[] = told ? [] : [{ kind: "refuse", target: wanted, code: refusal.code, reason: refusal.reason }];
+  if (older !== undefined) return result(view, wanted, steps, "running", `an older version goes on: ${reason}`);
+  return result(view, wanted, steps, refusal.waits ? "pending" : "failed", reason);
 }
 
 function planNew(view: View, wanted: Target): AppPlan {

@@ -24,7 +24,8 @@ export interface EventSink {
 
 export interface PullOptions {
   readonly signal: AbortSignal;
-  readonly onProgress: (done: number, total: number) => void;
+  /** `trouble`: why it does not get on at the moment. */
+  readonly onProgress: (done: number, total: number, trouble?: string) => void;
 }
 
 export interface Images {

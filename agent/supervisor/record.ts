@@ -60,6 +60,11 @@ export function isRejected(record: AppRecord, target: Target): boolean {
   return rejected.revision >= target.revision || fallbackOf(record, target) !== undefined;
 }
 
+/** What a refusal that has been told is known by. */
+export function refusalKey(target: Target, code: Code): string {
+  return `${target.hash} ${target.revision} ${code}`;
+}
+
 /** The version to fall back to when `target` fails. */
 export function fallbackOf(record: AppRecord, target: Target): Target | undefined {
   return record.good === undefined || record.good.hash === target.hash ? undefined : record.good;

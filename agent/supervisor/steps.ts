@@ -6,8 +6,8 @@ import type { Phase } from "#agent/wire/protocol/reported.ts";
 import { memoryOf } from "./admission.ts";
 import { checkHealthRule } from "./health.ts";
 import type { ImageFacts, OwnSandbox, Step, StepOf, Target } from "./model.ts";
-import type { SupervisorParts } from "./ports.ts";
-import { afterFailure, type Chance, fallbackOf } from "./record.ts";
+import type { PullOptions, SupervisorParts } from "./ports.ts";
+import { afterFailure, type Chance, fallbackOf, refusalKey } from "./record.ts";
 import { createRequestOf, ownSandbox } from "./spec.ts";
 
 export interface StepContext {
@@ -16,14 +16,14 @@ export interface StepContext {
   readonly images: Map<string, ImageFacts>;
   /** Notes a start or an end that nobody has noted yet. */
   readonly note: (sandbox: OwnSandbox) => void;
-  readonly onProgress: (done: number, total: number) => void;
+  readonly onProgress: PullOptions["onProgress"];
   readonly onStarted: (id: string, startMs: number) => void;
   readonly signal: AbortSignal;
 }
 
 type Executors = { readonly [K in Step["kind"]]: (step: StepOf<K>, context: StepContext) => Promise<void> };
 
-const EXECUTORS: Executors = { remove, stop, pull, create, start, reject, prove, settle };
+const EXECUTORS: Executors = { remove, stop, pull, create, start, refuse, reject, prove, settle };
 
 export function execute(step: Step, context: StepContext): Promise<void> {
   // The table is typed by kind; the union's members can't be told apart by TypeScript in one call.
@@ -38,6 +38,7 @@ export const STEP_PHASE: Readonly<Record<Step["kind"], Phase | undefined>> = {
   pull: "pulling",
   create: "starting",
   start: "starting",
+  refuse: undefined,
   reject: undefined,
   prove: undefined,
   settle: undefined,
@@ -102,6 +103,14 @@ async function start({ target }: StepOf<"start">, { parts, onStarted }: StepCont
     restarts: record.restarts + (again ? 1 : 0),
     stopping: record.stopping.filter((id) => id !== sandbox.id),
   }));
+}
+
+async function refuse({ target, code, reason }: StepOf<"refuse">, { parts }: StepContext): Promise<void> {
+  const { name } = target.app;
+  const data = { revision: target.revision, imageDigest: target.app.image.digest, code, reason };
+  parts.events.add({ type: "app.failed", app: name, data }, () =>
+    parts.records.update(name, (record) => ({ ...record, refused: refusalKey(target, code) })),
+  );
 }
 
 async function reject({ target, code, reason }: StepOf<"reject">, { parts }: StepContext): Promise<void> {

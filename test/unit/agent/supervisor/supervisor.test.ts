@@ -262,6 +262,12 @@ test("refuses the app that does not fit into the memory, with the arithmetic, an
   assert.is(r.report("a").phase, "running");
   assert.is(r.report("b").phase, "failed");
   assert.match(r.report("b").reason, /LV_BUDGET: it asks for 60 MiB of memory, other apps have 60 MiB, and the device has 100 MiB/);
+  await r.clock.advance(600_000);
+  assert.equal(
+    r.events("app.failed").map(({ app: name, data }) => [name, data.code]),
+    [["b", "LV_BUDGET"]],
+    "told once",
+  );
   await r.desire(2, app("b", 2, { budget: { memory: 60 * MIB } }));
   assert.is(r.report("b").phase, "running", "once there is room");
 });
