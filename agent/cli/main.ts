@@ -5,6 +5,9 @@ import { runCli } from "./run.ts";
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort(new Error(`stopped by ${signal}`)));
 
+// `lightv import --help | head`
+process.stdout.on("error", () => process.exit(0));
+
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   stdin: process.stdin,

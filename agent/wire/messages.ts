@@ -1,5 +1,5 @@
 /** The one table from channel to schema, and the one way in for a payload from the network. */
-import type { Static, TSchema } from "typebox";
+import { type Static, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
 import { Ack } from "./protocol/ack.ts";
 import { Command } from "./protocol/cmd.ts";
@@ -44,8 +44,16 @@ export function parseMessage<C extends Channel>(channel: C, payload: Uint8Array 
   }
   const schema: TSchema = SCHEMAS[channel];
   if (Value.Check(schema, value)) return { ok: true, value: value as Message<C> };
-  const [first] = Value.Errors(schema, value);
+  const [first] = Value.Errors(variantOf(schema, value), value);
   return { ok: false, reason: `${first?.instancePath || "/"} ${first?.message ?? "does not match the schema"}` };
+}
+
+/** Of a schema with variants the one that the value's `type` names: the errors of all of them together say nothing. */
+function variantOf(schema: TSchema, value: unknown): TSchema {
+  if (!Type.IsUnion(schema) || typeof value !== "object" || value === null || !("type" in value)) return schema;
+  const types = schema.anyOf.map((variant) => (Type.IsObject(variant) ? variant.properties.type : undefined));
+  const at = types.findIndex((type) => type !== undefined && Value.Check(type, value.type));
+  return schema.anyOf[at] ?? Type.Object({ type: Type.Enum(types.flatMap((type) => (Type.IsLiteral(type) ? [String(type.const)] : []))) });
 }
 
 /** For a sender: the payload, or an error if what we made ourselves does not fit the schema or the size. */

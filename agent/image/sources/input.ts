@@ -1,7 +1,7 @@
 /** An input of `lightv import`: a directory, a tar file, or a tar on standard input. */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { LightvError, messageOf } from "#agent/lib/errors.ts";
+import { isLightvError, LightvError, messageOf } from "#agent/lib/errors.ts";
 import { unpack } from "../decompress.ts";
 import type { Spool } from "../spool.ts";
 import type { Tree } from "../tree.ts";
@@ -36,5 +36,17 @@ async function addArchive(
 ): Promise<void> {
   const { packing, bytes } = await unpack(source, what);
   const direct = packing === "plain" && file !== undefined ? { direct: file } : {};
-  await addTar(tree, bytes, { spool, warn, whiteouts: false, needEnd: true, ...(signal === undefined ? {} : { signal }), ...direct });
+  try {
+    await addTar(tree, bytes, { spool, warn, whiteouts: false, needEnd: true, ...(signal === undefined ? {} : { signal }), ...direct });
+  } catch (error) {
+    throw isLightvError(error, "LV_USAGE") && !error.message.includes(what) ? named(error, what) : error;
+  }
+}
+
+/** The reader of the archive does not know what the archive is called. */
+function named(error: LightvError, what: string): LightvError {
+  return new LightvError(error.code, `${what}: ${error.message}`, {
+    cause: error,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
 }
