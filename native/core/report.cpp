@@ -38,6 +38,21 @@ void readControl(msghdr& message, pid_t& sender, Fd& descriptor) {
   }
 }
 
+/** What to do about an execve(2) that failed; nothing for any other report. */
+std::string hintFor(const ChildReport& report) {
+  if (std::strcmp(report.op, "exec") != 0) return "";
+  switch (report.err) {
+    case ENOENT:
+      return "it, or the interpreter that it names, is not in the image: check the command";
+    case EACCES:
+      return "it is a directory, or has no execute permission: check the command and the image";
+    case ENOEXEC:
+      return "it is for another architecture, or no program: check the image";
+    default:
+      return "";
+  }
+}
+
 void addToStory(ChildStory& story, ChildReport& report, pid_t sender, Fd descriptor) {
   report.op[sizeof report.op - 1] = '\0';
   report.detail[sizeof report.detail - 1] = '\0';
@@ -46,7 +61,7 @@ void addToStory(ChildStory& story, ChildReport& report, pid_t sender, Fd descrip
       story.warnings.push_back(Error{report.op, report.err, report.detail}.message());
       return;
     case ReportKind::error:
-      if (!story.error) story.error = Error{report.op, report.err, report.detail};
+      if (!story.error) story.error = Error{report.op, report.err, report.detail, hintFor(report)};
       return;
     case ReportKind::ready:
       story.ready = true;
