@@ -13,6 +13,7 @@
 #include "core/process.hpp"
 #include "core/root_fs.hpp"
 #include "sys/file.hpp"
+#include "sys/start_area.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {
@@ -40,6 +41,7 @@ struct Join {
   std::array<Fd, allNamespaces.size()> files;  // only where setns(2) takes no pidfd
   int flags = 0;
   bool userNamespace = false;
+  StartArea startArea = StartArea::find();
   Fd reportParent, reportChild;
 };
 
@@ -112,6 +114,8 @@ void enterNamespaces(const Join& join, const Reporter& reporter) {
 [[noreturn]] void joinMain(Join& join) {
   const Reporter reporter(join.reportChild.get());
   join.reportParent.reset();
+  join.startArea.setTitle("lightv-exec");
+  join.startArea.wipeEnvironment();
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   joinCgroups(join.procs, reporter);
   enterNamespaces(join, reporter);

@@ -17,6 +17,7 @@
 #include "core/sandbox_builder.hpp"
 #include "init/init.hpp"
 #include "sys/file.hpp"
+#include "sys/start_area.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {
@@ -33,6 +34,7 @@ struct Launch {
   Fd reportParent, reportChild;
   Fd statusParent, statusChild;
   int slave = -1;  // the terminal, in the child
+  StartArea startArea = StartArea::find();
 
   [[nodiscard]] bool hasUserNamespace() const { return spec.userns == UserNamespace::automatic; }
 };
@@ -105,6 +107,8 @@ void workloadMain(void* context) {
   // The launching side's ends: as long as this process had them, their closing would not be seen.
   launch.reportParent.reset();
   launch.statusParent.reset();
+  launch.startArea.setTitle("lightv-init");
+  launch.startArea.wipeEnvironment();
   adjustOomScore(launch.process.oomScoreAdj, reporter);
   joinCgroups(joinedV2 ? launch.procsWithoutV2 : launch.procs, reporter);
   if (launch.hasUserNamespace()) {
@@ -121,7 +125,8 @@ void workloadMain(void* context) {
     bindConsole(launch.slave, reporter);
   }
   if (!launch.spec.init) workloadMain(&launch);
-  runInit({launch.statusChild.get(), launch.reportChild.get(), workloadMain, &launch});
+  const int err = runInit({launch.statusChild.get(), launch.reportChild.get(), workloadMain, &launch});
+  reporter.fail("fork", "the program beside the sandbox's PID 1, which --pids-limit counts too", err);
 }
 
 /** Gives the child its ids and maps the mounts to them; runs while it waits. */
@@ -152,7 +157,7 @@ Result<ChildStory> follow(Launch& launch, pid_t pid, std::vector<std::string>& w
 
 Result<Launched> launch(const Spec& spec, const LaunchParts& parts) {
   Launched launched;
-  Launch context{spec, parts, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Launch context{.spec = spec, .parts = parts};
   if (Status prepared = prepare(context, launched.warnings); !prepared) return prepared.error();
   bool joinedV2 = false;
   const pid_t pid = cloneProcess(namespaceFlags(spec), context.cgroup.get(), joinedV2);

@@ -91,10 +91,17 @@ void addSys(Plan& plan, const Spec& spec, const PlanFacts& facts) {
   if (!unified) plan.push_back(make(Step::seal, "/sys/fs/cgroup"));
 }
 
+/** The user's own file in one of these places goes instead: nothing can be mounted over ours, which has no name. */
+void addFile(Plan& plan, const Spec& spec, const char* target, const std::string& content) {
+  const bool given = std::any_of(spec.mounts.begin(), spec.mounts.end(),
+                                 [target](const Mount& mount) { return mount.target == target; });
+  if (!given && !content.empty()) plan.push_back(make(Step::file, target, content));
+}
+
 void addEtc(Plan& plan, const Spec& spec, const PlanFacts& facts) {
-  plan.push_back(make(Step::file, "/etc/hostname", spec.hostname + "\n"));
-  if (!facts.hosts.empty()) plan.push_back(make(Step::file, "/etc/hosts", facts.hosts));
-  if (!facts.resolv.empty()) plan.push_back(make(Step::file, "/etc/resolv.conf", facts.resolv));
+  addFile(plan, spec, "/etc/hostname", spec.hostname + "\n");
+  addFile(plan, spec, "/etc/hosts", facts.hosts);
+  addFile(plan, spec, "/etc/resolv.conf", facts.resolv);
 }
 
 void addMounts(Plan& plan, const Spec& spec) {

@@ -51,6 +51,23 @@ int stackOnRoot(int mount) {
   return sys::moveMount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 }
 
+/** The directory of an overlay's upper and work directories; what this opens goes with `own`. */
+int layersOf(const Operation& operation, Fd& own) {
+  if (operation.source.empty()) {
+    own.reset(mounts::makeFileSystem("tmpfs", {}, MOUNT_ATTR_NODEV));
+    if (!own || ::mkdirat(own.get(), "upper", 0755) < 0 || ::mkdirat(own.get(), "work", 0755) < 0) return -1;
+  } else if (!operation.fd) {
+    // Opened here and not before clone: the kernel takes no layer from another mount namespace.
+    char parent[PATH_MAX];
+    (void)std::snprintf(parent, sizeof parent, "%s", operation.source.c_str());
+    *std::strrchr(parent, '/') = '\0';
+    own.reset(::open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return own.get();
+  }
+  const int mount = own ? own.get() : operation.fd.get();
+  return stackOnRoot(mount) < 0 ? -1 : mount;
+}
+
 const char* stepOp(Step step) {
   switch (step) {
     case Step::device:
@@ -137,28 +154,20 @@ int SandboxBuilder::attachRoot(const Operation& operation) {
   return early ? 0 : mounts::remount(rootFd_, operation.attributes);
 }
 
-// The layers are named through descriptors: the sandbox's user may not walk the host's directories that lead to them.
+// The layers are named through descriptors: the sandbox's user may not walk the host's directories that lead to them,
+// and mountinfo shows these names inside.
 int SandboxBuilder::attachOverlay(const Operation& operation) {
   char lower[64];
-  char upper[PATH_MAX];
-  char work[PATH_MAX];
+  char upper[NAME_MAX + 64];
+  char work[NAME_MAX + 64];
   if (fdPath(lower, sizeof lower, rootFd_, "") < 0) return -1;
-  Fd scratch;
-  if (operation.source.empty()) {
-    scratch.reset(mounts::makeFileSystem("tmpfs", {}, MOUNT_ATTR_NODEV));
-    if (!scratch || ::mkdirat(scratch.get(), "upper", 0755) < 0 || ::mkdirat(scratch.get(), "work", 0755) < 0)
-      return -1;
-  }
-  const int base = scratch ? scratch.get() : operation.fd.get();
-  if (base >= 0) {
-    if (stackOnRoot(base) < 0) return -1;
-    const char* name = scratch ? "/upper" : std::strrchr(operation.source.c_str(), '/');
-    const char* workName = scratch ? "/work" : std::strrchr(operation.options[0].second.c_str(), '/');
-    if (fdPath(upper, sizeof upper, base, name) < 0 || fdPath(work, sizeof work, base, workName) < 0) return -1;
-  } else {
-    (void)std::snprintf(upper, sizeof upper, "%s", operation.source.c_str());
-    (void)std::snprintf(work, sizeof work, "%s", operation.options[0].second.c_str());
-  }
+  Fd own;
+  const int base = layersOf(operation, own);
+  if (base < 0) return -1;
+  const bool scratch = operation.source.empty();
+  const char* name = scratch ? "/upper" : std::strrchr(operation.source.c_str(), '/');
+  const char* workName = scratch ? "/work" : std::strrchr(operation.options[0].second.c_str(), '/');
+  if (fdPath(upper, sizeof upper, base, name) < 0 || fdPath(work, sizeof work, base, workName) < 0) return -1;
   const Fd context(sys::fsOpen("overlay"));
   if (!context) return -1;
   const auto set = [&](const char* key, const char* value) {
@@ -176,6 +185,17 @@ int SandboxBuilder::attachOverlay(const Operation& operation) {
   return 0;
 }
 
+/** A link in the image must not lead a mount over the sandbox's /proc, nor over "/", where nobody would see it. */
+bool SandboxBuilder::mayCover(int target) const {
+  struct stat there {};
+  struct stat top {};
+  if (::fstat(target, &there) < 0 || ::fstat(rootFd_, &top) < 0) return false;
+  const bool isTop = there.st_dev == top.st_dev && there.st_ino == top.st_ino;
+  if (!isTop && !isProc(target)) return true;
+  errno = EPERM;
+  return false;
+}
+
 int SandboxBuilder::mountFileSystem(const Operation& operation) {
   const char* path = operation.target.c_str();
   const Fd target(root_.makeDirs(path));
@@ -184,10 +204,7 @@ int SandboxBuilder::mountFileSystem(const Operation& operation) {
     const Fd plain(root_.open(path, O_PATH | O_NOFOLLOW | O_DIRECTORY));
     if (!plain) return -1;
   }
-  if (isProc(target.get())) {
-    errno = EPERM;
-    return -1;
-  }
+  if (!mayCover(target.get())) return -1;
   const Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
   return mount ? mounts::attach(mount.get(), target.get()) : -1;
 }
@@ -196,11 +213,7 @@ int SandboxBuilder::bind(const Operation& operation) {
   const char* path = operation.target.c_str();
   const Fd target(operation.isDirectory ? root_.makeDirs(path) : root_.makeFile(path));
   if (!target) return -1;
-  // A link in the image must not lead a volume over the sandbox's /proc.
-  if (isProc(target.get())) {
-    errno = EPERM;
-    return -1;
-  }
+  if (!mayCover(target.get())) return -1;
   return attachTree(operation.fd.get(), target.get(), operation.attributes, operation.recursive);
 }
 
@@ -232,6 +245,7 @@ int SandboxBuilder::makeLink(const Operation& operation) {
 int SandboxBuilder::bindFile(const Operation& operation) {
   const Fd target(root_.makeFile(operation.target.c_str()));
   if (!target) return 0;
+  if (!mayCover(target.get())) return -1;
   const Fd dev(root_.open("/dev", O_RDONLY | O_DIRECTORY));
   const Fd file(::openat(dev.get(), ".lightv-file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!file) return -1;

@@ -31,6 +31,7 @@ class SandboxBuilder {
   int hide(const Operation& operation);
   int protect(const Operation& operation);
   int seal(const Operation& operation);
+  [[nodiscard]] bool mayCover(int target) const;
   int attachTree(int tree, int target, std::uint64_t attributes, bool recursive);
   int bindNull(int target);
   int pivot() const;

@@ -114,14 +114,14 @@ void closeAllBut(int first, int second) {
 
 }  // namespace
 
-void runInit(const InitTask& task) {
+int runInit(const InitTask& task) {
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t before;
   (void)::sigprocmask(SIG_SETMASK, nullptr, &before);
   const int signalFd = openSignals();
-  if (signalFd < 0) ::_exit(125);
+  if (signalFd < 0) return errno;
   const pid_t workload = static_cast<pid_t>(sys::cloneFlags(SIGCHLD));
-  if (workload < 0) ::_exit(125);
+  if (workload < 0) return errno;
   if (workload == 0) {
     (void)::sigprocmask(SIG_SETMASK, &before, nullptr);
     task.workload(task.context);

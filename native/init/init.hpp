@@ -24,9 +24,10 @@ struct InitTask {
 };
 
 /**
- * The life of PID 1. Never returns, and ends with the workload's exit code; the kernel then kills whatever is left
- * in the PID namespace. Allocates nothing: it runs in a forked copy of a larger process.
+ * The life of PID 1. Ends the process with the workload's exit code; the kernel then kills whatever is left in the PID
+ * namespace. Returns, with an errno, only when it could not make the workload's process. Allocates nothing: it runs in
+ * a forked copy of a larger process.
  */
-[[noreturn]] void runInit(const InitTask& task);
+int runInit(const InitTask& task);
 
 }  // namespace lightv

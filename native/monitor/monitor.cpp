@@ -7,12 +7,15 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <vector>
 
 #include "core/cgroup_tree.hpp"
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
+#include "sys/start_area.hpp"
 
 namespace lightv {
 namespace {
@@ -25,6 +28,22 @@ void prepareSignals() {
     sigaddset(&set, signal);
   }
   sigprocmask(SIG_SETMASK, &set, nullptr);
+}
+
+/** A fork has the caller's command line and environment, which would be there to read as long as the sandbox lives. */
+void forgetCaller(const std::string& id) {
+  std::vector<std::string> kept;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; entry++) {
+    if (isMonitorVariable(*entry)) kept.emplace_back(*entry);
+  }
+  clearenv();
+  for (const std::string& entry : kept) {
+    const std::size_t equals = entry.find('=');
+    (void)setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
+  }
+  const StartArea area = StartArea::find();
+  area.setTitle("lightv-monitor " + id);
+  area.wipeEnvironment();
 }
 
 Result<Spec> readConfig(const SandboxFiles& files) {
@@ -60,6 +79,10 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
 
 }  // namespace
 
+bool isMonitorVariable(std::string_view entry) {
+  return entry.starts_with("PATH=") || (entry.starts_with("LIGHTV_") && entry.find('=') != std::string_view::npos);
+}
+
 int monitorMain(const Paths& paths, const std::string& id) {
   prepareSignals();
   if (setsid() < 0 && errno != EPERM) return 1;
@@ -67,6 +90,7 @@ int monitorMain(const Paths& paths, const std::string& id) {
   const pid_t child = fork();
   if (child != 0) return child < 0 ? 1 : 0;
   (void)prctl(PR_SET_NAME, "lightv-monitor");
+  forgetCaller(id);
   (void)prctl(PR_SET_PDEATHSIG, 0);
   if (chdir("/") != 0) return 1;
   umask(022);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "monitor/layout.hpp"
 
@@ -9,6 +10,9 @@ namespace lightv {
 
 /** The descriptor on which a monitor finds its first control connection. */
 constexpr int kStartSocket = 3;
+
+/** Of an environment entry: does it concern a monitor? The rest is the caller's, and holds his secrets. */
+bool isMonitorVariable(std::string_view entry);
 
 /**
  * The monitor itself: what `lightv --root R --runroot R __monitor ID` calls at once, with nothing open but 0 to 2 on

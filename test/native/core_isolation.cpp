@@ -245,6 +245,49 @@ TEST_CASE("isolation: links in an image lead nowhere outside") {
   CHECK(outcome.error.detail == "/proc");
 }
 
+TEST_CASE("isolation: a link that leads a mount over / or /proc is refused, not followed out of sight") {
+  SandboxFixture fixture;
+  REQUIRE(::symlink("/", (fixture.root() + "/top").c_str()) == 0);
+  REQUIRE(::symlink("/proc/sys/kernel", (fixture.root() + "/kernel").c_str()) == 0);
+  REQUIRE(::symlink("/proc/version", (fixture.root() + "/version").c_str()) == 0);
+  const std::string file = fixture.dir() / "file";
+  REQUIRE(writeFileAtomic(file, "mine", 0644).ok());
+  for (const Mount& mount : {Mount{MountKind::bind, fixture.dir().path(), "/top"}, Mount{MountKind::tmpfs, "", "/top"},
+                             Mount{MountKind::tmpfs, "", "/kernel"}, Mount{MountKind::bind, file, "/version"}}) {
+    Spec spec = fixture.shell("true");
+    spec.mounts = {mount};
+    CAPTURE(mount.target);
+    const Outcome outcome = fixture.run(spec);
+    CHECK_FALSE(outcome.started);
+    CHECK(outcome.error.err == EPERM);
+    CHECK(outcome.error.detail == mount.target);
+  }
+}
+
+TEST_CASE("isolation: the user's own file goes in the place of /etc/hostname, hosts and resolv.conf") {
+  SandboxFixture fixture;
+  const std::string file = fixture.dir() / "file";
+  REQUIRE(writeFileAtomic(file, "mine\n", 0644).ok());
+  Spec spec = fixture.shell("");
+  spec.network = Network::host;
+  for (const char* target : {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}) {
+    spec.mounts.push_back({MountKind::bind, file, target});
+  }
+  CHECK(output(fixture, spec, "cat /etc/hostname /etc/hosts /etc/resolv.conf") == "mine\nmine\nmine\n");
+}
+
+TEST_CASE("isolation: a program that can't be forked is told as that") {
+  SandboxFixture fixture;
+  Spec spec = fixture.shell("true");
+  spec.limits.pidsMax = 1;  // PID 1 is the one
+  const Outcome outcome = fixture.run(spec);
+  CHECK_FALSE(outcome.started);
+  CHECK(outcome.error.op == "fork");
+  CHECK(outcome.error.err == EAGAIN);
+  spec.init = false;
+  CHECK(fixture.run(spec).started);
+}
+
 TEST_CASE("isolation: a user namespace maps the image's ids to a range of the sandbox's own") {
   SandboxFixture fixture;
   Spec spec = fixture.shell("");

@@ -189,3 +189,18 @@ TEST_CASE("engine: memory beyond the limit is an out-of-memory kill, told apart 
   CHECK(exit->oomKilled);
   CHECK(home.isQuiet());
 }
+
+TEST_CASE("engine: a monitor keeps neither the command line nor the environment of whoever started it") {
+  if (!canRun()) return;
+  const Home home;
+  const std::string id = home.run(home.request({"/bin/sleep", "1000"}));
+  const std::string proc = "/proc/" + std::to_string(home.info(id).monitorPid);
+  const Result<std::string> title = readFile(proc + "/cmdline");
+  const Result<std::string> environment = readFile(proc + "/environ");
+  REQUIRE(title.ok());
+  REQUIRE(environment.ok());
+  // What did not fit into the place of the old one is cut.
+  CHECK(("lightv-monitor " + id).starts_with(title->c_str()));
+  CHECK(title->find_first_not_of('\0', title->find('\0')) == std::string::npos);
+  CHECK(environment->find_first_not_of('\0') == std::string::npos);
+}

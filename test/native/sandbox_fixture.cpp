@@ -20,7 +20,7 @@ namespace {
 const char* const applets[] = {"sh",     "cat",  "ls",       "sleep", "id",    "true",  "false",   "echo",     "mount",
                                "umount", "head", "dd",       "kill",  "touch", "mkdir", "unshare", "mknod",    "env",
                                "pwd",    "wc",   "hostname", "chmod", "stat",  "tty",   "stty",    "readlink", "grep",
-                               "rm",     "seq",  "chown",    "test",  "sed",   "nc",    "ip",      "ps"};
+                               "rm",     "seq",  "chown",    "test",  "sed",   "nc",    "ip",      "ps",       "tr"};
 
 std::string newId() {
   static unsigned counter = 0;
