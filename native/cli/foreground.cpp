@@ -5,6 +5,7 @@
 
 #include "cli/create_options.hpp"
 #include "cli/detach.hpp"
+#include "cli/terminal.hpp"
 #include "sys/file.hpp"
 
 namespace lightv::cli {
@@ -63,17 +64,29 @@ void showWarnings(const std::vector<std::string>& warnings) {
 int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, bool start,
                   const ForegroundOptions& options) {
   const HeldSignals signals;
-  const Stdio stdio{.in = -1, .out = options.output ? STDOUT_FILENO : -1, .err = options.errors ? STDERR_FILENO : -1};
+  const Stdio stdio{.in = -1,
+                    .out = options.output ? STDOUT_FILENO : -1,
+                    .err = options.errors ? STDERR_FILENO : -1,
+                    .size = windowSize(STDIN_FILENO)};
   // The master of a terminal is wanted for the window size, even when nothing is typed into it.
   const bool wantInput = options.input || (spec.terminal && isTerminal(STDIN_FILENO));
+  // Before the program can write: as long as our terminal makes \r\n of \n, the program's \r\n would become \r\r\n.
+  const bool typed = options.input && spec.terminal;
+  RawMode raw;
+  if (typed) (void)raw.enter(STDIN_FILENO);
   Result<Started> started =
       start ? engine.start(spec.id, {.monitorBinary = "", .attach = stdio, .attachStdin = wantInput})
             : engine.attach(spec.id, stdio, wantInput);
   if (!started) {
+    raw.leave();
     if (start && spec.autoRemove) (void)engine.remove(spec.id, true, false);
     return fail(parsed, started.error(), startExitCode(started.error()));
   }
-  showWarnings(started->warnings);
+  if (!started->warnings.empty()) {
+    raw.leave();
+    showWarnings(started->warnings);
+    if (typed) (void)raw.enter(STDIN_FILENO);
+  }
   SessionOptions sessionOptions{.terminal = spec.terminal && started->stdinEnd.valid(),
                                 .copyInput = options.input,
                                 .ended = started->control.get(),
@@ -83,7 +96,9 @@ int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, 
     sessionOptions.forward = [&engine, &spec](int signal) { (void)engine.kill(spec.id, signal); };
   }
   Session session(std::move(sessionOptions), signals, std::move(started->stdinEnd));
-  switch (session.run()) {
+  const SessionEnd end = session.run();
+  raw.leave();
+  switch (end) {
     case SessionEnd::ended:
       return exitCodeOf(parsed, receiveExit(started->control.get()));
     case SessionEnd::detached:

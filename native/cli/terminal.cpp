@@ -31,6 +31,12 @@ void copyWindowSize(int from, int to) {
   if (::ioctl(from, TIOCGWINSZ, &size) == 0 && size.ws_row != 0) (void)::ioctl(to, TIOCSWINSZ, &size);
 }
 
+TerminalSize windowSize(int fd) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0) return {};
+  return {size.ws_row, size.ws_col};
+}
+
 unsigned terminalWidth(int fd) {
   winsize size{};
   constexpr unsigned fallback = 80;

@@ -3,6 +3,7 @@
 
 #include <termios.h>
 
+#include "core/launch.hpp"
 #include "sys/result.hpp"
 
 namespace lightv::cli {
@@ -28,6 +29,8 @@ class RawMode {
 
 /** Gives terminal `to` the window size of terminal `from`. Errors don't matter: then the size stays. */
 void copyWindowSize(int from, int to);
+/** Rows and columns of the terminal `fd`; zeros when it is none. */
+TerminalSize windowSize(int fd);
 /** Columns of the terminal `fd`; 80 when it does not say. */
 unsigned terminalWidth(int fd);
 

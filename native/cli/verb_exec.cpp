@@ -50,6 +50,7 @@ Result<ExecSpec> execSpec(const Parsed& parsed, const Spec& sandbox) {
   exec.user = parsed.text("user", sandbox.user);
   exec.terminal = parsed.on("tty");
   exec.privileged = parsed.on("privileged");
+  if (exec.terminal) exec.stdio.size = windowSize(STDIN_FILENO);
   if (!exec.cwd.starts_with('/')) return invalidValue("workdir", exec.cwd, "an absolute path");
   if (exec.terminal) exec.env = mergeEnv(exec.env, {"TERM=xterm"});
   exec.env = mergeEnv(exec.env, options.request.spec.env);

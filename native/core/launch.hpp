@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,14 @@
 
 namespace lightv {
 
-/** The workload's three standard streams, and the pty's other end when the Spec asks for a terminal. */
+struct TerminalSize {
+  std::uint32_t rows = 0, columns = 0;  // 0: not known; below 65,536
+};
+
+/** The workload's three standard streams, or what its terminal is like when the Spec asks for one. */
 struct Stdio {
   int in = -1, out = -1, err = -1;  // not terminal: given to the workload as they are; -1: /dev/null
+  TerminalSize size = {};           // terminal: there before the first instruction
 };
 
 /** What the sandbox's PID 1 tells about the workload, the moment it ends and before the namespaces go. */

@@ -135,6 +135,9 @@ int openTerminal(const Process& process, const Reporter& reporter) {
   const int slave = ::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) reporter.fail("open terminal", "", errno);
   (void)!::fchown(slave, process.user.uid, static_cast<gid_t>(-1));
+  const TerminalSize& size = process.stdio.size;
+  const winsize window{static_cast<unsigned short>(size.rows), static_cast<unsigned short>(size.columns), 0, 0};
+  if (size.rows != 0) (void)::ioctl(master.get(), TIOCSWINSZ, &window);
   if (reporter.giveTerminal(master.get()) < 0) reporter.fail("hand over terminal", "", errno);
   return slave;
 }

@@ -22,7 +22,7 @@ namespace {
 
 /** The start request, in the socket before there is anybody to read it. */
 Status sendStart(int socket, const StartOptions& options) {
-  ControlRequest request{.op = ControlOp::start, .wantStdin = options.attachStdin};
+  ControlRequest request{.op = ControlOp::start, .wantStdin = options.attachStdin, .size = options.attach.size};
   std::array<int, 2> fds{};
   std::size_t count = 0;
   if (options.attach.out >= 0) fds[count++] = options.attach.out;
@@ -52,13 +52,10 @@ Result<pid_t> forkMonitor(const Paths& paths, const std::string& id, int socket)
   return pid;
 }
 
-/** Only what concerns us goes along: the caller's environment holds its secrets, and stays in memory as long as the
- * monitor. */
 std::vector<char*> monitorEnvironment() {
   std::vector<char*> kept;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; entry++) {
-    const std::string_view text(*entry);
-    if (text.starts_with("PATH=") || text.starts_with("LIGHTV_")) kept.push_back(*entry);
+    if (isMonitorVariable(*entry)) kept.push_back(*entry);
   }
   kept.push_back(nullptr);
   return kept;

@@ -10,6 +10,8 @@
 namespace lightv {
 namespace {
 
+constexpr std::uint32_t kMostCells = 0xFFFF;  // struct winsize has 16 bits for each
+
 const std::vector<std::string_view>& opWords() {
   static const std::vector<std::string_view> words{"start", "attach", "wait",    "stop",
                                                    "kill",  "pause",  "unpause", "restart-policy"};
@@ -45,6 +47,8 @@ Result<ControlRequest> parseRequest(std::string_view json) {
   reader->boolean("stdin", request.wantStdin);
   reader->boolean("stdout", request.hasStdout);
   reader->boolean("stderr", request.hasStderr);
+  reader->number("rows", request.size.rows, 0, kMostCells);
+  reader->number("columns", request.size.columns, 0, kMostCells);
   reader->number("signal", request.signal, 0, 64);
   reader->number("timeoutMs", request.timeoutMs, -1, std::numeric_limits<std::uint32_t>::max());
   if (request.op == ControlOp::restartPolicy) {
@@ -62,6 +66,7 @@ std::string toJson(const ControlRequest& request) {
     case ControlOp::attach:
       writer.member("stdin", request.wantStdin).member("stdout", request.hasStdout);
       writer.member("stderr", request.hasStderr);
+      if (request.size.rows != 0) writer.member("rows", request.size.rows).member("columns", request.size.columns);
       break;
     case ControlOp::stop:
       writer.member("signal", request.signal).member("timeoutMs", request.timeoutMs);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/launch.hpp"
 #include "core/spec.hpp"
 #include "monitor/records.hpp"
 #include "sys/result.hpp"
@@ -21,6 +22,7 @@ struct ControlRequest {
   ControlOp op = ControlOp::wait;
   bool wantStdin = false;                     // start, attach: the answer shall carry it
   bool hasStdout = false, hasStderr = false;  // start, attach: which descriptors come with it, in this order
+  TerminalSize size;                          // start
   int signal = 0;                             // stop, kill; 0: the sandbox's own
   std::int64_t timeoutMs = -1;                // stop; < 0: the sandbox's own
   RestartPolicy restart;                      // restart-policy

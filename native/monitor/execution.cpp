@@ -1,6 +1,7 @@
 #include "monitor/execution.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +55,8 @@ Status makeWritableLayer(const SandboxFiles& files, int rootMount) {
   return {};
 }
 
-Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes) {
+Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
+                          TerminalSize size) {
   Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
   if (!image) return image.error();
   LaunchParts parts;
@@ -65,8 +67,8 @@ Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution
     parts.workDir = files.work();
   }
   parts.cgroup = &execution.cgroup;
-  parts.stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get()};
-  return launch(spec, std::move(parts));
+  parts.stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};
+  return launch(spec, parts);
 }
 
 /** With a terminal the one pty master serves both directions; each user gets a descriptor of its own. */
@@ -85,14 +87,14 @@ Status takeStreams(const Spec& spec, Execution& execution, Pipes& pipes) {
 
 }  // namespace
 
-Result<Execution> execute(const Spec& spec, const SandboxFiles& files) {
+Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalSize size) {
   Execution execution;
   Pipes pipes;
   if (Status status = openPipes(spec, pipes); !status) return status.error();
   Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
   if (!cgroup) return cgroup.error();
   execution.cgroup = std::move(*cgroup);
-  Result<Launched> launched = launchIn(spec, files, execution, pipes);
+  Result<Launched> launched = launchIn(spec, files, execution, pipes, size);
   if (!launched) {
     (void)execution.cgroup.remove();
     return launched.error();
@@ -106,6 +108,12 @@ Result<Execution> execute(const Spec& spec, const SandboxFiles& files) {
     return status.error();
   }
   return execution;
+}
+
+TerminalSize terminalSize(const Execution& execution) {
+  winsize window{};
+  if (ioctl(execution.stdinEnd.get(), TIOCGWINSZ, &window) != 0) return {};
+  return {window.ws_row, window.ws_col};
 }
 
 Status signalWorkload(const Execution& execution, int signal) {

@@ -23,7 +23,10 @@ struct Execution {
 };
 
 /** Starts the workload: launch()'s error convention. On failure nothing is left. */
-Result<Execution> execute(const Spec& spec, const SandboxFiles& files);
+Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalSize size);
+
+/** What its terminal is now; zeros when there is none. */
+TerminalSize terminalSize(const Execution& execution);
 
 /** Sends a signal to the workload. One that has ended already is fine. */
 Status signalWorkload(const Execution& execution, int signal);

@@ -27,6 +27,7 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
   lock_ = std::move(lock);
   const unsigned id = clients_.add(std::move(client)).id;
   state_.monitorPid = getpid();
+  size_ = request.size;
   stdinOnce_ = request.wantStdin && !spec_.terminal;
   Status status = writeState();  // from here on a monitor that vanishes is noticed
   if (status.ok()) {
@@ -68,7 +69,7 @@ Status Life::start() {
     if (Status written = writeFileAtomic(files_.started(), record); !written) return written;
   }
   if (Status written = writeState(); !written) return written;
-  Result<Execution> execution = execute(spec_, files_);
+  Result<Execution> execution = execute(spec_, files_, size_);
   if (!execution) return execution.error();
   execution_ = std::move(*execution);
   startedUs_ = monotonicUs();
@@ -95,6 +96,7 @@ void Life::runEnded() {
   state_.exit = std::move(exit);
   state_.pid = state_.initPid = 0;
   setStatus(SandboxStatus::restarting);
+  size_ = terminalSize(execution_);
   tearDown(execution_);
 }
 

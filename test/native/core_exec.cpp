@@ -157,6 +157,25 @@ TEST_CASE("terminal: the workload has one, its master is the caller's, and size 
   CHECK(exit->exitCode == 130);
 }
 
+TEST_CASE("terminal: its size is right from the first instruction on") {
+  SandboxFixture fixture;
+  Spec spec = fixture.shell("stty size; sleep 1000");
+  spec.terminal = true;
+  Stdio stdio;
+  stdio.size = {41, 123};
+  Running sandbox(fixture, spec, stdio);
+  REQUIRE_MESSAGE(sandbox.launched.ok(), (sandbox.launched.ok() ? "" : sandbox.launched.error().message()));
+  CHECK(readUntil(sandbox.launched->ptyMaster.get(), "\r\n") == "41 123\r\n");
+  ExecSpec exec = script("stty size");
+  exec.env = {"PATH=/bin"};
+  exec.terminal = true;
+  exec.stdio.size = {7, 300};
+  Result<ExecHandle> handle = execInside(spec, sandbox.launched->initPid, sandbox.cgroup, exec);
+  REQUIRE_MESSAGE(handle.ok(), (handle.ok() ? "" : handle.error().message()));
+  CHECK(readUntil(handle->ptyMaster.get(), "\r\n") == "7 300\r\n");
+  CHECK(test::waitFor(handle->pid) == 0);
+}
+
 TEST_CASE("terminal: exec gets one of the sandbox's own") {
   SandboxFixture fixture;
   const Spec spec = fixture.shell("sleep 1000");

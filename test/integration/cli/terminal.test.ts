@@ -26,6 +26,16 @@ test("run -it gives the program a terminal of the user's size, and its exit code
   assert.match(ran.stdout, /33 101\r\n/);
 });
 
+test("the size is there before the program's first instruction, with run and with exec", async (t) => {
+  need(t);
+  // Several times: raw mode must be there first too, else a line that comes early ends with \r\r\n.
+  for (let i = 0; i < 8; i++) assert.is((await fixture.inTerminal("run --rm -it box stty size", [])).stdout, "33 101\r\n");
+  await box.ok("run", "-d", "--name", "sized", "box", "sleep", "100");
+  const joined = await fixture.inTerminal("exec -it sized stty size", []);
+  assert.is(joined.stdout, "33 101\r\n");
+  await box.ok("rm", "-f", "sized");
+});
+
 test("Ctrl-C reaches the program, not the client", async (t) => {
   need(t);
   const ran = await fixture.inTerminal(`run --rm -it box sh -c "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.1; done"`, [
