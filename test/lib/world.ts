@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly device?: string;
   /** More lines of lightvd.conf. */
   readonly agent?: readonly string[];
+  /** More arguments of lightv-fleet. */
+  readonly fleet?: readonly string[];
 }
 
 /** What GET /v1/devices/{id} tells, as far as it is used here. */
@@ -73,7 +75,10 @@ export class World {
     this.device = options.device ?? "device-1";
     this.directory = mkdtempSync(join(tmpdir(), "lightv-world-"));
     mkdirSync(join(this.directory, "fleet"));
-    this.controller = new Fleet(join(this.directory, "fleet"), { command: [join(DIST, "bin", "lightv-fleet")] });
+    this.controller = new Fleet(join(this.directory, "fleet"), {
+      command: [join(DIST, "bin", "lightv-fleet")],
+      extra: options.fleet ?? [],
+    });
   }
 
   /** Why it can't run here, or undefined. */
