@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import { EnrollResponse } from "#agent/wire/protocol/enroll.ts";
-import { checkPin } from "./session.ts";
+import { certificateHint, checkPin } from "./session.ts";
 
 export interface EnrollOptions {
   readonly controllerUrl: string;
@@ -54,8 +54,10 @@ async function post(url: URL, body: string, options: EnrollOptions, signal: Abor
     ...(pin === undefined ? {} : { checkServerIdentity: (_host: string, peer: { fingerprint256: string }) => checkPin(peer, pin) }),
   };
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void =>
-      reject(new LightvError("LV_UNAVAILABLE", `can't reach ${url}: ${messageOf(error)}`, { hint: "it is tried again", cause: error }));
+    const fail = (error: Error): void => {
+      const why = `${messageOf(error)}${certificateHint(error)}`;
+      reject(new LightvError("LV_UNAVAILABLE", `can't reach ${url}: ${why}`, { hint: "it is tried again", cause: error }));
+    };
     const call: ClientRequest = request(url, settings, (answer: IncomingMessage) => {
       let text = "";
       answer.setEncoding("utf8");

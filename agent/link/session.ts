@@ -1,5 +1,5 @@
 /** One MQTT connection, from CONNECT to its end. mqtt.js is loaded with the first one: an agent without a controller never needs it. */
-import { LightvError, messageOf } from "#agent/lib/errors.ts";
+import { errnoOf, LightvError, messageOf } from "#agent/lib/errors.ts";
 import { type Channel, DOWN_CHANNELS, parseTopic, QOS, topicOf, type UpChannel } from "#agent/wire/topics.ts";
 
 export interface SessionOptions {
@@ -55,7 +55,7 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   const closed = new Promise<string>((resolve) => {
     let reason = "the broker closed the connection";
     client.on("error", (error) => {
-      reason = messageOf(error);
+      reason = `${messageOf(error)}${certificateHint(error)}`;
     });
     client.on("close", () => resolve(reason));
   });
@@ -145,6 +145,13 @@ function tlsOptions({ url, ca, pin }: SessionOptions): Record<string, unknown> {
     ...(ca === undefined ? {} : { ca }),
     ...(pin === undefined ? {} : { checkServerIdentity: (_host: string, peer: { fingerprint256: string }) => checkPin(peer, pin) }),
   };
+}
+
+/** What to do about a certificate that is not trusted; "" for any other error. */
+export function certificateHint(error: Error): string {
+  const code = errnoOf(error) ?? "";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return " (use the name that the certificate is for, or set tls-pin)";
+  return /CERT|SELF_SIGNED|UNABLE_TO/.test(code) ? " (ca-file must hold the CA that has signed this server's certificate)" : "";
 }
 
 /** In place of the host name's check; the chain is checked before it (tls.connect). */

@@ -1,14 +1,13 @@
 /** lightvd as a process of its own, against a real controller: from enrolment to a reboot command, with kill -9 in between. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { SandboxEngine } from "#agent/sandbox/engine.ts";
 import { loadNative } from "#agent/sandbox/load.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
-import type { AppReport } from "#agent/wire/protocol/reported.ts";
+import { type AgentStatus, agentStatus } from "#test/lib/agent-status.ts";
 import { TOP } from "#test/lib/command.ts";
 import { type Fleet, startFleet } from "#test/lib/fleet.ts";
 import { busyboxImageFile, imagesUnavailable } from "#test/lib/images.ts";
@@ -19,14 +18,6 @@ const ADDON = process.env.LIGHTV_ADDON ?? join(TOP, "build/release/lightv.node")
 const MONITOR = process.env.LIGHTV_BIN ?? join(TOP, "build/release/lightv");
 const DEVICE = "gate-7";
 const LIMIT = { timeoutMs: 180_000 };
-
-interface Status {
-  readonly pid: number;
-  readonly connected: boolean;
-  readonly desiredRevision: number;
-  readonly outboxEvents: number;
-  readonly apps: AppReport[];
-}
 
 interface Event {
   readonly seq: number;
@@ -78,23 +69,13 @@ class Device {
     return ended;
   }
 
-  status(): Promise<Status | undefined> {
-    return new Promise((resolve) => {
-      let text = "";
-      const socket = createConnection(join(this.run, "agent.sock"), () => socket.write("GET /status HTTP/1.1\r\nHost: x\r\n\r\n"));
-      socket.on("data", (data) => {
-        text += data;
-      });
-      socket.on("error", () => resolve(undefined));
-      socket.on("close", () =>
-        resolve(text.startsWith("HTTP/1.1 200") ? (JSON.parse(text.slice(text.indexOf("\r\n\r\n"))) as Status) : undefined),
-      );
-    });
+  status(): Promise<AgentStatus | undefined> {
+    return agentStatus(this.run);
   }
 
   /** The agent's status, once `done` likes it. */
-  async until(what: string, done: (status: Status) => boolean): Promise<Status> {
-    let status: Status | undefined;
+  async until(what: string, done: (status: AgentStatus) => boolean): Promise<AgentStatus> {
+    let status: AgentStatus | undefined;
     for (let n = 0; n < 600; n++) {
       status = await this.status();
       if (status !== undefined && done(status)) return status;
@@ -146,7 +127,7 @@ async function device(t: TestContext): Promise<Device> {
   return made;
 }
 
-const running = (status: Status): boolean => status.apps.length === 1 && status.apps[0]?.phase === "running";
+const running = (status: AgentStatus): boolean => status.apps.length === 1 && status.apps[0]?.phase === "running";
 
 test(
   "enrols, pulls, runs, is killed twenty times, and no event is lost or doubled",

@@ -1,78 +1,24 @@
 /** Listeners with TLS and WebSocket, under a CA that is made here; and the refusal to be open without TLS. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { Authority, tlsFlags } from "#test/lib/certificates.ts";
 import { type Fleet, startFleet } from "#test/lib/fleet.ts";
 import { connectDevice, event } from "#test/lib/mqtt-device.ts";
 import { suite } from "#test/lib/suite.ts";
 
 const test = suite("fleet/tls");
 const directory = mkdtempSync(join(tmpdir(), "lightv-fleet-"));
-const file = (name: string): string => join(directory, name);
 let fleet: Fleet;
 let ca: string;
 
-function openssl(...args: string[]): void {
-  execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
-}
-
 test.before(async () => {
-  openssl(
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.crt",
-    "-subj",
-    "/CN=test CA",
-  );
-  openssl(
-    "req",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-keyout",
-    "server.key",
-    "-out",
-    "server.csr",
-    "-subj",
-    "/CN=localhost",
-  );
-  writeFileSync(file("san"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    "server.csr",
-    "-CA",
-    "ca.crt",
-    "-CAkey",
-    "ca.key",
-    "-CAcreateserial",
-    "-out",
-    "server.crt",
-    "-extfile",
-    "san",
-  );
-  ca = readFileSync(file("ca.crt"), "utf8");
-  const tls = (part: string): string[] => [
-    "--set",
-    `${part}.tls-cert=${file("server.crt")}`,
-    "--set",
-    `${part}.tls-key=${file("server.key")}`,
-  ];
+  const authority = new Authority(directory, "ca");
+  ca = authority.pem;
+  const server = authority.issue("server", "DNS:localhost,IP:127.0.0.1");
   const listen = ["mqtt.tls-listen", "mqtt.ws-listen", "mqtt.wss-listen"].flatMap((key) => ["--set", `${key}=127.0.0.1:0`]);
-  fleet = await startFleet(directory, { extra: [...tls("api"), ...tls("mqtt"), ...listen], ca });
+  fleet = await startFleet(directory, { extra: [...tlsFlags(server), ...listen], ca });
 });
 test.after(async () => {
   await fleet?.stop();
