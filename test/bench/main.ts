@@ -59,7 +59,7 @@ try {
     ["lightvd", mib(agent.lightvd.private), mib(agent.lightvd.pss), mib(agent.lightvd.rss)],
     ["monitor of the app", mib(agent.monitor.private), mib(agent.monitor.pss), mib(agent.monitor.rss)],
   ]);
-  console.log(`${memory}\nCPU time in that minute: ${agent.cpuMs} ms`);
+  console.log(`${memory}\nCPU time meanwhile: ${agent.cpuMs} ms`);
 
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? "CPU"}, ${Math.round(totalmem() / (1 << 30))} GiB, Linux ${release()}; ${versions()}`;
   const page = `# Benchmarks

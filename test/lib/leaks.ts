@@ -89,13 +89,19 @@ export function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Waits for the census to be back at `before`: teardown goes on for a moment after the answer. Gives the last one seen. */
-export async function settled(before: Census, timeoutMs = 20_000): Promise<Census> {
+/** What there is more of than before, as "mounts: 20 before, 22 after". Less is others' doing. */
+export function leftBehind(before: Census, after: Census): string[] {
+  const keys = Object.keys(before) as (keyof Census)[];
+  return keys.filter((key) => after[key] > before[key]).map((key) => `${key}: ${before[key]} before, ${after[key]} after`);
+}
+
+/** Waits until nothing more is left than before: teardown goes on for a moment after the answer. Gives what still is. */
+export async function settled(before: Census, timeoutMs = 20_000): Promise<string[]> {
   const end = performance.now() + timeoutMs;
-  let now = census();
-  while (JSON.stringify(now) !== JSON.stringify(before) && performance.now() < end) {
+  let left = leftBehind(before, census());
+  while (left.length > 0 && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, 100));
-    now = census();
+    left = leftBehind(before, census());
   }
-  return now;
+  return left;
 }
