@@ -17,6 +17,7 @@
 #include "core/cgroup_tree.hpp"
 #include "engine/engine.hpp"
 #include "lv_builder.hpp"
+#include "owned_groups.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 #include "sys/time.hpp"
@@ -116,6 +117,7 @@ class Home {
     }
     (void)eventually([&] { return monitors().empty(); }, 10000);
     (void)engine_.sweep();
+    own_.leave();
     const Cgroup group = Cgroup::open("/", parent_.substr(1));
     for (const std::string& directory : group.directories()) (void)removeCgroup(directory);
   }
@@ -171,7 +173,7 @@ class Home {
     for (const std::string& directory : parent.directories()) {
       const auto names = listDir(directory);
       for (const std::string& name : names ? *names : std::vector<std::string>()) {
-        const bool isGroup = exists(directory + "/" + name + "/cgroup.procs") && name != "monitors";
+        const bool isGroup = exists(directory + "/" + name + "/cgroup.procs") && name != "monitors" && name != "caller";
         if (isGroup) found.push_back(directory + "/" + name);
       }
     }
@@ -193,6 +195,7 @@ class Home {
   lvtest::TempDir dir_;
   Engine engine_;
   std::string parent_;
+  OwnedGroups own_{parent_ + "/caller"};
 };
 
 }  // namespace enginetest
