@@ -2,8 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { fullJitterMs, type Random } from "#agent/lib/backoff.ts";
 import type { Clock } from "#agent/lib/clock.ts";
-import { isLightvError, messageOf } from "#agent/lib/errors.ts";
+import { isLightvError, LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { Logger } from "#agent/lib/log.ts";
+import type { Trust } from "#agent/lib/tls.ts";
 import { type Credentials, loadCredentials, saveCredentials } from "./credentials.ts";
 
 /** Keys of the configuration, under their names there. */
@@ -30,24 +31,23 @@ export interface AccessOptions {
 }
 
 export class Access {
-  /** PEM. */
-  ca: string | undefined;
   private readonly options: AccessOptions;
   private credentials: Credentials | undefined;
+  private ca: string | undefined;
 
   constructor(options: AccessOptions) {
     this.options = options;
   }
 
-  /** To be called once before anything else. */
+  /** To be called once before anything else. Throws LV_CONFIG. */
   async load(): Promise<void> {
     const { root, caFile } = this.options.config;
     this.credentials = await loadCredentials(root);
-    if (caFile !== undefined) this.ca = await readFile(caFile, "utf8");
+    if (caFile !== undefined) this.ca = await readNamed("ca-file", caFile);
   }
 
-  get pin(): string | undefined {
-    return this.options.config.tlsPin?.replace("sha256:", "");
+  get trust(): Trust {
+    return { ca: this.ca, pin: this.options.config.tlsPin?.replace("sha256:", "") };
   }
 
   device(): string | undefined {
@@ -55,10 +55,10 @@ export class Access {
   }
 
   /** Where images come from, and what opens the door there. */
-  endpoint(): { imagesUrl: string; authorization: string; ca: string | undefined } | undefined {
+  endpoint(): { imagesUrl: string; authorization: string; trust: Trust } | undefined {
     if (this.credentials === undefined) return undefined;
     const { device, password, imagesUrl } = this.credentials;
-    return { imagesUrl, authorization: `Basic ${Buffer.from(`${device}:${password}`).toString("base64")}`, ca: this.ca };
+    return { imagesUrl, authorization: `Basic ${Buffer.from(`${device}:${password}`).toString("base64")}`, trust: this.trust };
   }
 
   /** What is there, or what enrolment gives, tried until it works. Undefined: this device has no controller. Throws LV_DENIED. */
@@ -84,17 +84,25 @@ export class Access {
 
   private async token(): Promise<string | undefined> {
     const { enrollToken, enrollTokenFile } = this.options.config;
-    return enrollToken ?? (enrollTokenFile === undefined ? undefined : (await readFile(enrollTokenFile, "utf8")).trim());
+    return enrollToken ?? (enrollTokenFile === undefined ? undefined : (await readNamed("enroll-token-file", enrollTokenFile)).trim());
   }
 
   private async enroll(controllerUrl: string, token: string, signal: AbortSignal): Promise<void> {
     const { config, architecture, agentVersion, log, onEnrolled } = this.options;
     const { enroll } = await import("./enroll.ts");
     const request = { controllerUrl, token, device: config.device, architecture, agentVersion };
-    const credentials = await enroll({ ...request, ca: this.ca, pin: this.pin }, signal);
+    const credentials = await enroll({ ...request, ...this.trust }, signal);
     await saveCredentials(config.root, credentials);
     this.credentials = credentials;
     onEnrolled(credentials.device);
     log.info("enrolled", { device: credentials.device });
+  }
+}
+
+async function readNamed(key: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new LightvError("LV_CONFIG", `can't read ${path}: ${messageOf(error)}`, { hint: `check ${key}`, cause: error });
   }
 }

@@ -1,17 +1,15 @@
 /** Enrolment: shows the token once, gets credentials. By hand on node:https, loaded only when it is needed. */
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
+import { certificateHint, type Trust, tlsOptions } from "#agent/lib/tls.ts";
 import { EnrollResponse } from "#agent/wire/protocol/enroll.ts";
-import { certificateHint, checkPin } from "./session.ts";
 
-export interface EnrollOptions {
+export interface EnrollOptions extends Trust {
   readonly controllerUrl: string;
   readonly token: string;
   readonly device: string | undefined;
   readonly architecture: string;
   readonly agentVersion: string;
-  readonly ca: string | undefined;
-  readonly pin: string | undefined;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -43,15 +41,13 @@ export async function enroll(options: EnrollOptions, signal: AbortSignal): Promi
 
 async function post(url: URL, body: string, options: EnrollOptions, signal: AbortSignal): Promise<{ status: number; text: string }> {
   const { request } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
-  const { ca, pin } = options;
   const settings: RequestOptions & Record<string, unknown> = {
     method: "POST",
     headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
     timeout: TIMEOUT_MS,
     agent: false,
     signal,
-    ...(ca === undefined ? {} : { ca }),
-    ...(pin === undefined ? {} : { checkServerIdentity: (_host: string, peer: { fingerprint256: string }) => checkPin(peer, pin) }),
+    ...tlsOptions(options),
   };
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {

@@ -1,16 +1,13 @@
 /** One MQTT connection, from CONNECT to its end. mqtt.js is loaded with the first one: an agent without a controller never needs it. */
-import { errnoOf, LightvError, messageOf } from "#agent/lib/errors.ts";
+import { LightvError, messageOf } from "#agent/lib/errors.ts";
+import { certificateHint, type Trust, tlsOptions } from "#agent/lib/tls.ts";
 import { type Channel, DOWN_CHANNELS, parseTopic, QOS, topicOf, type UpChannel } from "#agent/wire/topics.ts";
 
-export interface SessionOptions {
+export interface SessionOptions extends Trust {
   readonly url: string;
   readonly device: string;
   readonly password: string;
   readonly keepaliveMs: number;
-  /** PEM; replaces the system's certificates. */
-  readonly ca: string | undefined;
-  /** Lower-case hex SHA-256 of the broker's certificate. */
-  readonly pin: string | undefined;
   /** The last will: the status message that says we are gone. */
   readonly will: string;
   readonly onMessage: (channel: Channel, payload: Uint8Array) => void;
@@ -50,7 +47,7 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     // Its cache holds a Buffer for each 16-bit number: 7 MB.
     writeCache: false,
     will: { topic: topicOf(device, "status"), payload: Buffer.from(options.will), qos: QOS.status, retain: true },
-    ...tlsOptions(options),
+    ...(/^(mqtts|wss):/.test(url) ? tlsOptions(options) : {}),
   });
   const closed = new Promise<string>((resolve) => {
     let reason = "the broker closed the connection";
@@ -137,28 +134,4 @@ function publisher(client: Client, device: string, closed: Promise<string>): Ses
 
 function gone(reason: string): never {
   throw new LightvError("LV_UNAVAILABLE", `the connection to the broker has ended: ${reason}`, { hint: "it is sent again" });
-}
-
-function tlsOptions({ url, ca, pin }: SessionOptions): Record<string, unknown> {
-  if (!/^(mqtts|wss):/.test(url)) return {};
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(pin === undefined ? {} : { checkServerIdentity: (_host: string, peer: { fingerprint256: string }) => checkPin(peer, pin) }),
-  };
-}
-
-/** What to do about a certificate that is not trusted; "" for any other error. */
-export function certificateHint(error: Error): string {
-  const code = errnoOf(error) ?? "";
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return " (use the name that the certificate is for, or set tls-pin)";
-  return /CERT|SELF_SIGNED|UNABLE_TO/.test(code) ? " (ca-file must hold the CA that has signed this server's certificate)" : "";
-}
-
-/** In place of the host name's check; the chain is checked before it (tls.connect). */
-export function checkPin(peer: { readonly fingerprint256: string }, pin: string): Error | undefined {
-  const fingerprint = peer.fingerprint256.replaceAll(":", "").toLowerCase();
-  if (fingerprint === pin) return undefined;
-  return new LightvError("LV_DENIED", `the certificate's SHA-256 fingerprint is ${fingerprint}, and tls-pin is ${pin}`, {
-    hint: "update tls-pin if the certificate was renewed on purpose",
-  });
 }

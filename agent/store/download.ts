@@ -67,10 +67,10 @@ class Attempt {
   readonly #onProgress: (progress: FetchProgress) => void;
 
   constructor(request: FetchRequest, options: DownloadOptions, signal: AbortSignal, onProgress: (progress: FetchProgress) => void) {
-    const { url, headers = {}, ca } = request;
+    const { url, headers = {}, trust } = request;
     this.#request = request;
     this.#options = options;
-    this.#source = { url, headers, ca, signal, idleMs: options.idleMs };
+    this.#source = { url, headers, trust, signal, idleMs: options.idleMs };
     this.#signal = signal;
     this.#onProgress = onProgress;
   }

@@ -2,12 +2,14 @@
 import http from "node:http";
 import https from "node:https";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
+import { certificateHint, type Trust, tlsOptions } from "#agent/lib/tls.ts";
 
 export interface RangeRequest {
   readonly url: string;
   /** Sent to the origin of `url` only. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly ca: string | undefined;
+  /** Of that origin; undefined: the system's certificates. */
+  readonly trust: Trust | undefined;
   readonly start: number;
   /** Included. */
   readonly end: number;
@@ -62,15 +64,17 @@ function parseUrl(text: string): URL {
 }
 
 function get(url: URL, request: RangeRequest, own: boolean): Promise<http.IncomingMessage> {
-  const { start, end, signal, idleMs, ca } = request;
+  const { start, end, signal, idleMs, trust } = request;
   const headers = { ...(own ? request.headers : {}), "accept-encoding": "identity", range: `bytes=${start}-${end}` };
   return new Promise((resolve, reject) => {
-    const options = { headers, signal, timeout: idleMs, ...(ca === undefined || !own ? {} : { ca }) };
+    const options = { headers, signal, timeout: idleMs, ...(trust === undefined || !own ? {} : tlsOptions(trust)) };
     // The time-out is the socket's and goes on during the body.
     const client = url.protocol === "https:" ? https.get(url, options) : http.get(url, options);
     client.on("response", resolve);
     client.on("timeout", () => client.destroy(new Transient(`${url.host} was silent for ${idleMs / 1000} s`)));
-    client.on("error", (error) => reject(signal.aborted ? signal.reason : new Transient(`${url.host}: ${messageOf(error)}`)));
+    client.on("error", (error) =>
+      reject(signal.aborted ? signal.reason : new Transient(`${url.host}: ${messageOf(error)}${certificateHint(error)}`)),
+    );
   });
 }
 

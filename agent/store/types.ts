@@ -1,5 +1,6 @@
 /** What the store's users see. */
 import type { Manifest } from "#agent/image/manifest.ts";
+import type { Trust } from "#agent/lib/tls.ts";
 
 export interface StoredImage {
   readonly digest: string;
@@ -27,8 +28,8 @@ export interface FetchRequest {
   readonly url: string;
   /** Sent to the origin of `url` only, never to where that redirects. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** PEM certificates that replace the system's, for https. */
-  readonly ca?: string;
+  /** Of the origin of `url`, for https. Absent: the system's certificates. */
+  readonly trust?: Trust;
   /** NAME:TAG to give to the image when it is there. */
   readonly name?: string;
   readonly onProgress?: (progress: FetchProgress) => void;

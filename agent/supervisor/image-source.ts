@@ -1,6 +1,7 @@
 /** The supervisor's images: the device's store, and the controller's endpoint to fill it from. */
 import type { Clock } from "#agent/lib/clock.ts";
 import { isLightvError, LightvError } from "#agent/lib/errors.ts";
+import type { Trust } from "#agent/lib/tls.ts";
 import type { ImageStore } from "#agent/store/store.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import type { ImageFacts } from "./model.ts";
@@ -10,7 +11,7 @@ import type { Images, PullOptions } from "./ports.ts";
 export interface Endpoint {
   readonly imagesUrl: string;
   readonly authorization: string;
-  readonly ca: string | undefined;
+  readonly trust: Trust;
 }
 
 const COLLECT_MS = 600_000;
@@ -66,7 +67,7 @@ export class ImageSource implements Images {
   }
 
   /** Our password goes to our controller only. */
-  private locate(image: App["image"]): { url: string; headers?: Record<string, string>; ca?: string } {
+  private locate(image: App["image"]): { url: string; headers?: Record<string, string>; trust?: Trust } {
     const endpoint = this.endpoint();
     const url = image.url ?? (endpoint === undefined ? undefined : `${endpoint.imagesUrl.replace(/\/$/, "")}/${image.digest}`);
     if (url === undefined)
@@ -74,6 +75,6 @@ export class ImageSource implements Images {
         hint: "it is fetched once the device is enrolled",
       });
     if (endpoint === undefined || new URL(url).origin !== new URL(endpoint.imagesUrl).origin) return { url };
-    return { url, headers: { authorization: endpoint.authorization }, ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }) };
+    return { url, headers: { authorization: endpoint.authorization }, trust: endpoint.trust };
   }
 }

@@ -128,6 +128,19 @@ test(
 );
 
 test(
+  "a file that the configuration names and that is not there is said with its key",
+  async (t) => {
+    const p = place(t);
+    const child = p.agent(t, ["ca-file = /nowhere/ca.pem"]);
+    assert.is(await new Promise((resolve) => child.once("exit", resolve)), 2);
+    assert.match(p.output, /^lightvd: LV_CONFIG: can't read \/nowhere\/ca\.pem: ENOENT.* \(check ca-file\)\n$/);
+    p.agent(t, ["controller-url = https://localhost:1", "enroll-token-file = /nowhere/token"]);
+    await p.says(/can't read \/nowhere\/token: ENOENT.* \(check enroll-token-file\)/);
+  },
+  LIMIT,
+);
+
+test(
   "tells the service manager that it is ready, that it lives, and that it stops",
   async (t) => {
     const p = place(t);
