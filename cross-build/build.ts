@@ -25,15 +25,26 @@ const BUNDLES = {
   "fleet-cli": "fleet/cli/main.ts",
 };
 
+/** mqtt.js calls url.parse(), about which Node warns on stderr; nobody who reads our log can do anything about it. */
+const QUIET = "--disable-warning=DEP0169";
+
 /**
  * The agent's memory is a feature (docs/benchmarks.md). A small young generation, no optimizing compilers, no helper threads of V8;
  * gc is exposed for a rare collection when idle; glibc keeps one arena and gives freed memory back.
  */
 const AGENT: Launch = {
-  flags: ["--max-semi-space-size=1", "--max-old-space-size=64", "--optimize-for-size", "--lite-mode", "--v8-pool-size=0", "--expose-gc"],
+  flags: [
+    QUIET,
+    "--max-semi-space-size=1",
+    "--max-old-space-size=64",
+    "--optimize-for-size",
+    "--lite-mode",
+    "--v8-pool-size=0",
+    "--expose-gc",
+  ],
   env: { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536", UV_THREADPOOL_SIZE: "2" },
 };
-const FLEET: Launch = { flags: [], env: {} };
+const FLEET: Launch = { flags: [QUIET], env: {} };
 
 interface Launch {
   readonly flags: readonly string[];
