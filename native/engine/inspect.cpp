@@ -58,8 +58,10 @@ Result<bool> look(const SandboxFiles& files, SandboxInfo& info) {
       return true;
     }
   } else if (holder->holder == Holder::nobody && (exists(files.state()) || exists(files.started()))) {
-    if (Status settled = settleIfLost(files); !settled) return settled.error();
-    return false;
+    if (settleIfLost(files).ok()) return false;
+    // What a full disk does not take is true all the same, and whoever makes room must find the sandbox to remove it.
+    takeExit(info, unsettledEnd(files));
+    return true;
   }
   Result<ExitRecord> exit = readExitRecord(files.exit());
   if (exit) {

@@ -45,16 +45,24 @@ StateRecord lostRun(const SandboxFiles& files) {
   return run;
 }
 
-Status recordLoss(const SandboxFiles& files) {
-  const StateRecord run = lostRun(files);
-  if (run.startedAt.empty()) return {};
+ExitRecord endOf(const StateRecord& run) {
   ExitRecord record{{}, run.startedAt, run.restartCount, run.warnings};
+  if (run.status == SandboxStatus::exited && run.exit) {  // its monitor saw the end, and could not write it down
+    record.exit = *run.exit;
+    return record;
+  }
   record.exit.exitCode = 128 + SIGKILL;
   record.exit.signal = SIGKILL;
   record.exit.lost = true;
   record.exit.finishedAt = timeNow();
   record.exit.error = "its monitor was lost";
-  return writeFileAtomic(files.exit(), toJson(record), 0600, Durable::yes);
+  return record;
+}
+
+Status recordLoss(const SandboxFiles& files) {
+  const StateRecord run = lostRun(files);
+  if (run.startedAt.empty()) return {};
+  return writeFileAtomic(files.exit(), toJson(endOf(run)), 0600, Durable::yes);
 }
 
 }  // namespace
@@ -63,6 +71,10 @@ bool looksLost(const SandboxFiles& files) {
   if (!exists(files.state()) && !exists(files.started())) return false;
   const Result<LockState> holder = whoHolds(files);
   return holder && holder->holder == Holder::nobody;
+}
+
+ExitRecord unsettledEnd(const SandboxFiles& files) {
+  return endOf(lostRun(files));
 }
 
 Status settleIfLost(const SandboxFiles& files) {

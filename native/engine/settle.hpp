@@ -6,6 +6,7 @@
 
 #include "core/spec.hpp"
 #include "monitor/layout.hpp"
+#include "monitor/records.hpp"
 #include "sys/result.hpp"
 
 namespace lightv {
@@ -18,6 +19,8 @@ bool looksLost(const SandboxFiles& files);
  * is in it first; with autoRemove the sandbox too. Nothing when a monitor lives or somebody else is at it.
  */
 Status settleIfLost(const SandboxFiles& files);
+/** How such a run ended, for when that can't be written down. */
+ExitRecord unsettledEnd(const SandboxFiles& files);
 
 /** Finishes a removal or takes back a creation that was cut short. False when somebody is still at it. */
 bool cleanHalf(const SandboxFiles& files);

@@ -131,11 +131,14 @@ void Life::finish(ExitInfo exit) {
   phase_ = Phase::over;
   state_.pid = state_.initPid = 0;
   const ExitRecord record{exit, state_.startedAt, state_.restartCount, state_.warnings};
+  state_.exit = exit;
   ended_ = std::move(exit);
+  bool recorded = true;
   if (spec_.autoRemove) {
     (void)hideSandbox(files_, spec_.name);
-  } else if (writeFileAtomic(files_.exit(), toJson(record), 0600, Durable::yes)) {
-    unlink(files_.started().c_str());
+  } else {
+    recorded = writeFileAtomic(files_.exit(), toJson(record), 0600, Durable::yes).ok();
+    if (recorded) unlink(files_.started().c_str());
   }
   setStatus(SandboxStatus::exited);
   unlink(files_.socket().c_str());
@@ -143,7 +146,8 @@ void Life::finish(ExitInfo exit) {
   answerWaiting();
   tearDown(execution_);
   if (spec_.autoRemove) removeFiles();
-  unlink(files_.state().c_str());
+  // On a full disk it is the only one that knows: whoever looks next tries again to write the record.
+  if (recorded) unlink(files_.state().c_str());
   lock_.reset();
 }
 

@@ -33,7 +33,7 @@ struct StateRecord {
   std::string startedAt;
   std::uint32_t restartCount = 0;
   std::vector<std::string> warnings;
-  std::optional<ExitInfo> exit;  // how the run before this one ended, when the policy started it again
+  std::optional<ExitInfo> exit;  // exited: how; else how the run before this one ended, when it was started again
 };
 
 /** exit.json. `startedAt` ties it to the run that it is about. */

@@ -198,3 +198,29 @@ TEST_CASE("engine: after a reboot a sandbox that ran is lost, one that did not i
   CHECK(home.engine().info(brief).error().err == ENOENT);
   CHECK(home.engine().info(idle).ok());
 }
+
+TEST_CASE("engine: an end that can't be written down is told all the same, and written as soon as it can be") {
+  if (!canRun()) return;
+  const Home home;
+  const std::string id = home.make(home.shell("exit 7"));
+  const std::string record = home.paths().root + "/sandboxes/" + id + "/exit.json";
+  REQUIRE(makeDirs(record).ok());  // no file can be renamed to it
+  const auto started = home.engine().start(id, {});
+  REQUIRE(started.ok());
+  CHECK(receiveExit(started->control.get()).exitCode == 7);
+  CHECK(home.isQuiet());
+  for (const bool room : {false, true}) {
+    CAPTURE(room);
+    if (room) REQUIRE(removeTree(record).ok());
+    const SandboxInfo info = home.info(id);
+    CHECK(info.status == SandboxStatus::exited);
+    REQUIRE(info.exit.has_value());
+    CHECK(info.exit->exitCode == 7);
+    CHECK_FALSE(info.exit->lost);
+  }
+  const Result<std::string> written = readFile(record);
+  REQUIRE(written.ok());
+  CHECK(written->find("\"exitCode\":7") != std::string::npos);
+  CHECK_FALSE(exists(home.paths().run + "/sandboxes/" + id + "/state.json"));
+  CHECK(home.engine().remove(id, false, false).ok());
+}
