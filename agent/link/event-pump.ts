@@ -48,7 +48,11 @@ export class EventPump {
   /** For one connection, until its signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { source, send } = this.options;
-    this.greeted = false;
+    // Not at the beginning: the greeting may have come before we are told that the connection is up.
+    const forget = (): void => {
+      this.greeted = false;
+    };
+    signal.addEventListener("abort", forget, { once: true });
     await this.waitUntil(() => this.greeted, GREETING_MS, signal);
     let resendMs = RESEND_MIN_MS;
     while (!signal.aborted) {
