@@ -77,7 +77,7 @@ test("a request that does not fit is told why, without a stack; bodies are bound
     ["POST", "/v1/tokens", { uses: 0 }, 400],
     ["POST", "/v1/tokens", { unknown: 1 }, 400],
     ["POST", "/v1/enroll", {}, 400],
-    ["GET", "/v1/devices/UPPER", undefined, 400],
+    ["GET", "/v1/devices/UPPER", undefined, 404],
     ["GET", "/v1/events?after=x", undefined, 400],
     ["GET", "/v1/nothing", undefined, 404],
     ["POST", "/v1/tokens", { note: "x".repeat(2 * 1024 * 1024) }, 400],
