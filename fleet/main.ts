@@ -98,7 +98,11 @@ async function start(config: FleetConfig, log: Logger): Promise<Running> {
         version: manifest.version,
       },
     });
-    Object.assign(urls, await announce(config, broker, api.port, log));
+    const endpoints = endpointsOf(config, broker, api.port);
+    // Before anybody can read where we are: who enrols at once is told the right addresses.
+    Object.assign(urls, { mqtt: endpoints.mqttPublic, images: `${endpoints.api}/v1/images` });
+    await writeFileAtomic(join(config.dataDir, "endpoints.json"), `${JSON.stringify(endpoints)}\n`);
+    log.info("ready", { ...endpoints, token: join(config.dataDir, "api-token") });
   } catch (error) {
     await stop();
     throw error;
@@ -156,18 +160,19 @@ async function apiToken(dataDir: string, log: Logger): Promise<string> {
   return known;
 }
 
-/** Says where everything is, in the log and in DATA-DIR/endpoints.json (ports may have been chosen by the kernel). */
-async function announce(config: FleetConfig, broker: Broker, apiPort: number, log: Logger): Promise<{ mqtt: string; images: string }> {
+interface Endpoints extends Readonly<Record<string, string | number>> {
+  readonly api: string;
+  readonly mqttPublic: string;
+}
+
+/** Where everything is, for the log and DATA-DIR/endpoints.json: ports may have been chosen by the kernel. */
+function endpointsOf(config: FleetConfig, broker: Broker, apiPort: number): Endpoints {
   const name = (host: string): string => (host === "0.0.0.0" || host === "::" ? hostname() : host.includes(":") ? `[${host}]` : host);
   const api = config.api.publicUrl ?? `${config.api.tls === undefined ? "http" : "https"}://${name(config.api.listen.host)}:${apiPort}`;
   const ports = broker instanceof EmbeddedBroker ? broker.ports : {};
   const listeners = config.mqtt.listeners.map(({ kind, at }) => [kind, `${kind}://${name(at.host)}:${ports[kind] ?? at.port}`] as const);
-  const [first] = listeners;
-  const mqtt = config.mqtt.publicUrl ?? first?.[1] ?? "";
-  const endpoints = { pid: process.pid, api, mqttPublic: mqtt, ...Object.fromEntries(listeners) };
-  await writeFileAtomic(join(config.dataDir, "endpoints.json"), `${JSON.stringify(endpoints)}\n`);
-  log.info("ready", { api, ...Object.fromEntries(listeners), token: join(config.dataDir, "api-token") });
-  return { mqtt, images: `${api}/v1/images` };
+  const mqttPublic = config.mqtt.publicUrl ?? listeners[0]?.[1] ?? "";
+  return { pid: process.pid, api, mqttPublic, ...Object.fromEntries(listeners) };
 }
 
 interface HousekeepingOptions {

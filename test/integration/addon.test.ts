@@ -292,8 +292,9 @@ test(
 
 test("a stop that waits holds up neither Node's own threads nor other calls", async (t) => {
   const { engine } = await machine(t);
-  const stubborn = ["sh", "-c", "trap '' TERM; while true; do sleep 0.1; done"];
+  const stubborn = ["sh", "-c", "trap '' TERM; echo deaf; while true; do sleep 0.1; done"];
   const ids = await Promise.all(Array.from({ length: 5 }, () => started(engine, ...stubborn)));
+  for (const id of ids) while (!readFileSync(engine.logPath(id), "utf8").includes("deaf")) await sleep(10);
   let stopped = 0;
   const stops = ids.map((id) => engine.stop(id, 15, 4000).then(() => stopped++));
   await sleep(100);
