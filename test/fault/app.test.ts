@@ -2,11 +2,12 @@
  * Apps that can't work, on a real device with a real controller: the reason is told in the app's report, in an event and by `lightv fleet deploy --wait`;
  * nothing is tried for ever; another app keeps its process, and the version before goes on.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { App } from "#agent/wire/protocol/app.ts";
 import { AppWatch } from "#test/lib/app-watch.ts";
+import { serveImage } from "#test/lib/image-server.ts";
 import { busyboxImage, busyboxImageFile } from "#test/lib/images.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 import { World } from "#test/lib/world.ts";
@@ -129,8 +130,10 @@ test(
     const { world, watch, image, neighbour } = scene;
     const file = join(world.directory, "foreign.lv");
     const { digest, size } = await busyboxImageFile(file, { name: "foreign", architecture: "riscv64" });
-    await world.fleetOk("push", file);
-    const foreign: App = { name: "foreign", image: { name: "foreign:latest", digest, size } };
+    // The controller refuses what it knows to be foreign; an image from elsewhere is for the device to refuse.
+    const server = await serveImage(readFileSync(file));
+    t.cleanup(() => server.close());
+    const foreign: App = { name: "foreign", image: { name: "foreign:latest", digest, size, url: server.url } };
     mkdirSync(join(world.box.root, "volumes"), { recursive: true });
     writeFileSync(join(world.box.root, "volumes", "odd"), "a file in the place of a volume");
     const stored: App = { name: "stored", image, command: FOREVER, mounts: [{ source: "odd", target: "/var/stored" }] };
@@ -145,6 +148,11 @@ test(
 
     const stuck = await watch.reported("stored", ({ reason }) => /volumes?\/odd|volume "?odd/.test(reason));
     assert.match(stuck.reason, /^LV_SANDBOX: .*volumes\/odd: Not a directory.*; tried again in \d+ s/);
+
+    await world.fleetOk("push", file);
+    const deployed = await world.fleet("deploy", world.device, "pushed", "--image", "foreign");
+    assert.is(deployed.code, 1);
+    assert.match(deployed.stderr, /foreign:latest is for riscv64, and device-1 is \w+ \(push and deploy an image for \w+\)/);
 
     const good = await proven(scene, "app");
     await world.desire([neighbour, { ...good, image: foreign.image }]);
