@@ -224,20 +224,24 @@ async function run(options: { config?: string; checkConfig?: boolean; set?: stri
     write: (line) => process.stderr.write(line),
     wall: () => new Date().toISOString(),
   });
-  const running = await start(config, log);
+  const starting = start(config, log);
   const end = (signal: string): void => {
     log.info("stopping", { signal });
     setTimeout(() => process.exit(1), DRAIN_MS).unref();
-    running.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error("could not stop in order", { error: messageOf(error) });
-        process.exit(1);
-      },
-    );
+    starting
+      .then((running) => running.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error("could not stop in order", { error: messageOf(error) });
+          process.exit(1);
+        },
+      );
   };
+  // From the first moment on: a signal while the parts come up ends them in order, too.
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
+  await starting;
 }
 
 const program = new Command("lightv-fleet")
