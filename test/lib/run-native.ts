@@ -1,6 +1,6 @@
 /** Lint, the native tests and the fuzzers, as outcomes. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lint, sources } from "../../cross-build/lint.ts";
 import { buildNative } from "../../cross-build/native.ts";
@@ -31,18 +31,12 @@ export async function runNative(top: string): Promise<Outcome[]> {
   ];
 }
 
-/** Each target for `seconds`, from its kept corpus, as many at once as there are processors. */
+/** Each target for `seconds`, from its kept corpus, all at once. */
 export async function runFuzzers(top: string, seconds: number): Promise<Outcome[]> {
   const names = sources("test/fuzz/*.cpp").map((file) => file.replace(/^.*\/|\.cpp$/g, ""));
   if (names.length === 0) return [];
   const directory = buildNative(top, "fuzz");
-  const outcomes: Outcome[] = [];
-  const queue = [...names];
-  const worker = async (): Promise<void> => {
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) outcomes.push(await fuzzOne(top, directory, name, seconds));
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return outcomes;
+  return Promise.all(names.map((name) => fuzzOne(top, directory, name, seconds)));
 }
 
 async function fuzzOne(top: string, directory: string, name: string, seconds: number): Promise<Outcome> {
