@@ -26,7 +26,9 @@ const DEBIAN_PACKAGES = {
   "busybox-static": "the program in the demo's and the tests' images",
   openssl: "certificates in tests",
   "xz-utils": "importing .tar.xz",
-  iproute2: "network namespaces in tests",
+  "libcap2-bin": "setcap, for images whose files have capabilities",
+  attr: "getfattr, for the extended attributes of a directory that is imported",
+  git: "the list of source files",
 };
 
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
