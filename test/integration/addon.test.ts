@@ -68,6 +68,13 @@ async function started(engine: NativeEngine, ...command: string[]): Promise<stri
   return id;
 }
 
+/** A shell that has set its trap: a signal before that would end it. */
+async function trapping(engine: NativeEngine, trap: string): Promise<string> {
+  const id = await started(engine, "sh", "-c", `${trap}; echo trapped; while true; do sleep 0.1; done`);
+  while (!readFileSync(engine.logPath(id), "utf8").includes("trapped")) await sleep(10);
+  return id;
+}
+
 async function infoOf(engine: NativeEngine, id: string): Promise<SandboxInfo> {
   return JSON.parse(await engine.info(id)) as SandboxInfo;
 }
@@ -229,7 +236,7 @@ test("exec kills what takes too long, and does not wait for what stays in the ba
 
 test("a watch tells the exit of what runs, what has ended, and what lost its monitor", async (t) => {
   const { engine } = await machine(t);
-  const id = await started(engine, "sh", "-c", "trap 'exit 3' TERM; while true; do sleep 0.1; done");
+  const id = await trapping(engine, "trap 'exit 3' TERM");
   const end = ended(engine, id);
   await engine.kill(id, 15);
   assert.is((await end).exitCode, 3);
@@ -292,9 +299,7 @@ test(
 
 test("a stop that waits holds up neither Node's own threads nor other calls", async (t) => {
   const { engine } = await machine(t);
-  const stubborn = ["sh", "-c", "trap '' TERM; echo deaf; while true; do sleep 0.1; done"];
-  const ids = await Promise.all(Array.from({ length: 5 }, () => started(engine, ...stubborn)));
-  for (const id of ids) while (!readFileSync(engine.logPath(id), "utf8").includes("deaf")) await sleep(10);
+  const ids = await Promise.all(Array.from({ length: 5 }, () => trapping(engine, "trap '' TERM")));
   let stopped = 0;
   const stops = ids.map((id) => engine.stop(id, 15, 4000).then(() => stopped++));
   await sleep(100);
@@ -340,7 +345,7 @@ test("an exception in a callback is Node's uncaught exception", async (t) => {
 
 test("a Worker may go while calls and watches are under way", async (t) => {
   const { engine, box } = await machine(t);
-  const id = await started(engine, "sh", "-c", "trap '' TERM; while true; do sleep 0.1; done");
+  const id = await trapping(engine, "trap '' TERM");
   const code = `const native = require(${JSON.stringify(ADDON)});
     const e = native.openEngine(${JSON.stringify({ root: box.root, run: box.runRoot, monitorBinary: box.binary })});
     e.watch("${id}", () => {}); e.stop("${id}", 15, 3000); e.list();

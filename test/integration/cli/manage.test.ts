@@ -39,10 +39,15 @@ test("exec runs in the sandbox's own root, and gives streams and exit code", asy
 
 test("stop asks, then kills; kill sends what it is told", async (t) => {
   fixture.need(t);
-  await box.ok("run", "-d", "--name", "polite", "box", "sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.1; done");
+  // A signal before the shell has set its trap would end it.
+  const trapping = async (name: string, trap: string): Promise<void> => {
+    await box.ok("run", "-d", "--name", name, "box", "sh", "-c", `${trap}; echo trapped; while :; do sleep 0.1; done`);
+    await fixture.until("the trap is set", async () => (await box.ok("logs", name)).includes("trapped"));
+  };
+  await trapping("polite", "trap 'exit 5' TERM");
   assert.is(await box.ok("stop", "polite"), "polite");
   assert.is(await box.ok("wait", "polite"), "5");
-  await box.ok("run", "-d", "--name", "deaf", "box", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done");
+  await trapping("deaf", "trap '' TERM");
   await box.ok("stop", "-t", "1", "deaf");
   assert.is(await box.ok("wait", "deaf"), "137");
   await box.ok("start", "polite");
