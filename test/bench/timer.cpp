@@ -1,4 +1,5 @@
-// Times whole commands from posix_spawn to their end, interleaved run by run, so that a noisy minute hits every contestant alike.
+// Times whole commands from posix_spawn to their end, interleaved run by run, so that a noisy minute hits every contestant alike;
+// each round in another order, because what a contestant leaves the kernel to tear down costs the one after it.
 //
 //   timer ROUNDS < commands        one command a line, words separated by tabs
 //
@@ -9,9 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -59,8 +63,12 @@ long long runOnce(const std::vector<std::string>& command, int& exitCode) {
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 30;
   const auto commands = readCommands();
+  std::vector<std::size_t> order(commands.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::mt19937 shuffler(1);  // NOLINT(cert-msc51-cpp): the same orders in every run
   for (int round = 0; round < rounds; ++round) {
-    for (std::size_t index = 0; index < commands.size(); ++index) {
+    std::shuffle(order.begin(), order.end(), shuffler);
+    for (const std::size_t index : order) {
       int exitCode = 0;
       const long long nanoseconds = runOnce(commands[index], exitCode);
       std::printf("%zu %lld %d\n", index, nanoseconds, exitCode);

@@ -73,7 +73,8 @@ TEST_CASE("init: forwards signals to the workload, which has another pid than 1"
   CHECK(sandbox.launched->workloadPid != sandbox.launched->initPid);
   CHECK(sandbox.launched->workloadPid > 0);
   CHECK(::kill(sandbox.launched->workloadPid, 0) == 0);
-  // The shell needs a moment to set its trap; the signal is repeated until it has.
+  // The shell needs a moment to set its trap: a signal before that would end it.
+  ::usleep(300000);
   siginfo_t info{};
   for (int i = 0; i < 500 && info.si_pid == 0; i++) {
     (void)::kill(sandbox.launched->initPid, SIGTERM);
