@@ -29,13 +29,13 @@ const DEBIAN_PACKAGES = {
   "libcap2-bin": "setcap, for images whose files have capabilities",
   attr: "getfattr, for the extended attributes of a directory that is imported",
   git: "the list of source files",
+  zstd: "packages",
 };
 
 /** What more there is to `npm run package`: asked for by --packaging, so that nobody else has to install it. */
 const PACKAGING_PACKAGES = {
   "g++-aarch64-linux-gnu": "cross compiler",
   "qemu-user-static": "running what was cross compiled",
-  zstd: "archives",
   lintian: "checks the packages",
 };
 

@@ -48,6 +48,10 @@ ${bundled.join("\n")}
 }
 
 function licenseText(directory: string, license: string): string {
-  const file = existsSync(directory) ? readdirSync(directory).sort().find((entry) => /^licen[cs]e/i.test(entry)) : undefined;
+  const file = existsSync(directory)
+    ? readdirSync(directory)
+        .sort()
+        .find((entry) => /^licen[cs]e/i.test(entry))
+    : undefined;
   return file === undefined ? `The package brings no text of its licence, ${license}.` : readFileSync(join(directory, file), "utf8").trim();
 }

@@ -60,7 +60,7 @@ export function readSigningKey(file: string): KeyObject {
 
 /** The first 16 hexadecimal digits of the SHA-256 of the public key's raw 32 bytes. */
 export function keyId(key: KeyObject): string {
-  const { x = "" } = createPublicKey(key).export({ format: "jwk" });
+  const { x = "" } = (key.type === "private" ? createPublicKey(key) : key).export({ format: "jwk" });
   return createHash("sha256").update(Buffer.from(x, "base64url")).digest("hex").slice(0, 16);
 }
 
