@@ -79,9 +79,15 @@ void put(std::string& bytes, std::size_t offset, T value) {
   std::memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
+#if defined(__aarch64__)
+inline constexpr const char* kHere = "arm64";
+#else
+inline constexpr const char* kHere = "amd64";
+#endif
+
 struct LvOptions {
   std::string name = "test:latest";
-  std::string architecture = "amd64";
+  std::string architecture = kHere;
   std::string config = R"({"Cmd":["/bin/true"]})";  // canonical JSON
   std::string budget;                               // canonical JSON, "" for none
   std::uint32_t chunkSize = 64U << 10;
