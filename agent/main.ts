@@ -236,6 +236,7 @@ class Agent {
       payloads: {
         fetch: (image, signal, onProgress) => images.pullPinned(image, { signal, onProgress }),
         unpin: (digest) => images.unpin(digest),
+        makeRoom: () => images.collect(),
         discard: (digest) => images.discard(digest),
       },
       native,

@@ -85,7 +85,8 @@ export class ImageSource implements Images {
     return this.store.discard(digest);
   }
 
-  private async collect(): Promise<void> {
+  /** Images that nobody keeps go when the disk is short. */
+  async collect(): Promise<void> {
     await this.store.collect(new Set([...this.kept, ...this.pinned]));
   }
 

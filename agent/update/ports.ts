@@ -18,6 +18,8 @@ export interface PayloadSource {
   /** Resolves with the file's path when it is in the store and every chunk was checked. It stays at least until `unpin`. */
   fetch(payload: Payload, signal: AbortSignal, onProgress: (done: number, total: number, trouble?: string) => void): Promise<string>;
   unpin(digest: string): void;
+  /** The disk is short: images that nobody needs may go. */
+  makeRoom(): Promise<void>;
   /** It has turned out to be damaged: the next fetch gets it anew. */
   discard(digest: string): Promise<void>;
 }

@@ -21,8 +21,13 @@ const RETRY_MAX_MS = 600_000;
 const RELAUNCH_MS = 300_000;
 /** What may pass by itself; everything else fails the payload. */
 const PASSING: readonly Code[] = ["LV_DISK_FULL", "LV_UNAVAILABLE", "LV_FETCH", "LV_DENIED", "LV_TIMEOUT"];
-/** EIO, ENOMEM, ENOSPC, EROFS, EDQUOT: the device's, not the payload's. */
-const PASSING_ERRNOS: readonly number[] = [5, 12, 28, 30, 122];
+const EIO = 5;
+const ENOMEM = 12;
+const ENOSPC = 28;
+const EROFS = 30;
+const EDQUOT = 122;
+/** The device's, not the payload's. */
+const PASSING_ERRNOS: readonly number[] = [EIO, ENOMEM, ENOSPC, EROFS, EDQUOT];
 /** Longest reason of the protocol. */
 const MAX_REASON = 1024;
 
@@ -215,7 +220,11 @@ export class Updater {
     try {
       await install(this.parts, records, slot, wanted, (shown) => this.show(shown), signal);
     } catch (error) {
-      if (signal.aborted || mayPass(error)) throw error;
+      // Half a tree takes room that the next try needs.
+      await records.sweep(await records.read(), this.parts.launch.slot);
+      if (signal.aborted) throw error;
+      if (isDiskFull(error)) await this.parts.payloads.makeRoom();
+      if (mayPass(error)) throw error;
       await this.fail(records, wanted, error);
     }
   }
@@ -228,7 +237,6 @@ export class Updater {
     const state = addFailed({ ...(await records.read()), trial: null }, wanted, reason, this.parts.clock.wall());
     await records.write(state);
     await this.tell(state);
-    await records.sweep(state, this.parts.launch.slot);
     this.kick();
   }
 
@@ -261,9 +269,16 @@ export class Updater {
   }
 }
 
-/** Errors of Node have a negative errno, those of the addon a positive one. */
 function mayPass(error: unknown): boolean {
-  if (error instanceof LightvError) return PASSING.includes(error.code);
+  return error instanceof LightvError ? PASSING.includes(error.code) : PASSING_ERRNOS.includes(errnoNumber(error));
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof LightvError ? error.code === "LV_DISK_FULL" : [ENOSPC, EDQUOT].includes(errnoNumber(error));
+}
+
+/** Errors of Node have a negative errno, those of the addon a positive one. 0: it has none. */
+function errnoNumber(error: unknown): number {
   const { errno } = (typeof error === "object" && error !== null ? error : {}) as { errno?: unknown };
-  return typeof errno === "number" && PASSING_ERRNOS.includes(Math.abs(errno));
+  return typeof errno === "number" ? Math.abs(errno) : 0;
 }
