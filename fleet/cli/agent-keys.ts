@@ -4,7 +4,6 @@ import { open, readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { keyId, signAgent } from "#agent/lib/agent-signature.ts";
 import { errnoOf, LightvError, messageOf } from "#agent/lib/errors.ts";
-import { checkImage } from "#fleet/registry/check.ts";
 
 export function agentKeyVerbs(fleet: Command): void {
   fleet
@@ -43,6 +42,8 @@ async function describe(path: string): Promise<{ digest: string; name: string; a
     throw new LightvError("LV_NOT_FOUND", `cannot read ${path}: ${messageOf(error)}`);
   });
   try {
+    // Loaded here: no other verb needs it.
+    const { checkImage } = await import("#fleet/registry/check.ts");
     return await checkImage(file);
   } finally {
     await file.close();
