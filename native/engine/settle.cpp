@@ -1,5 +1,6 @@
 #include "engine/settle.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,14 +32,27 @@ void clearCgroup(const std::string& parent, const std::string& id) {
   (void)cgroup.remove();
 }
 
+/**
+ * started.json is not synced, so that a start need not wait for the disk: after a power cut its name may be there and
+ * its content not (ext4's delayed allocation). Then its own time has to do.
+ */
+StartRecord startOf(const std::string& path) {
+  const Result<StartRecord> start = readStartRecord(path);
+  if (start) return *start;
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return {};
+  return {formatTime({info.st_mtim.tv_sec, static_cast<std::uint32_t>(info.st_mtim.tv_nsec)}), 0};
+}
+
 /** What the run left says when it began; empty when exit.json is about that run, so nothing was lost. */
 StateRecord lostRun(const SandboxFiles& files) {
   StateRecord run;
   if (Result<StateRecord> state = readState(files.state())) {
     run = std::move(*state);
-  } else if (const Result<StartRecord> start = readStartRecord(files.started())) {
-    run.startedAt = start->startedAt;
-    run.restartCount = start->restartCount;
+  } else {
+    StartRecord start = startOf(files.started());
+    run.startedAt = std::move(start.startedAt);
+    run.restartCount = start.restartCount;
   }
   const Result<ExitRecord> exit = readExitRecord(files.exit());
   if (exit && exit->startedAt == run.startedAt) run.startedAt.clear();
