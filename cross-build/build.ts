@@ -1,82 +1,29 @@
 /**
- * `npm run build`: leaves in dist/ the tree as it would be installed under /usr, and it runs from there.
- *
- *     dist/bin/lightv            static, native
- *     dist/bin/lightvd, lightv-fleet   launchers
- *     dist/lib/lightv/           node, lightv.node, *.mjs bundles
- *     dist/etc/lightv/           default configuration
+ * `npm run build`: leaves in dist/ the tree as it would be installed under /usr (package/tree.ts) with both programs' parts and
+ * etc/lightv/ beside them, and it runs from there.
  */
-import { chmodSync, copyFileSync, cpSync, existsSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import manifest from "../package.json" with { type: "json" };
 import { buildNative } from "./native.ts";
+import { BUNDLES, type Bundle, bundle } from "./package/bundles.ts";
+import { readCommit } from "./package/commit.ts";
+import { placeLauncher } from "./package/launchers.ts";
+import { nodePin } from "./package/node.ts";
+import { hostTarget } from "./package/targets.ts";
+import { fileDigest, libraryOf, placeNative, placeRelease } from "./package/tree.ts";
 
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(top, "dist");
-const lib = join(dist, "lib", "lightv");
+const lib = libraryOf(dist);
 const quiet = process.argv.includes("--quiet");
-
-/** Bundle name -> entry. */
-const BUNDLES = {
-  lightvd: "agent/main.ts",
-  "lightv-fleet": "fleet/main.ts",
-  cli: "agent/cli/main.ts",
-  "fleet-cli": "fleet/cli/main.ts",
-};
-
-/** mqtt.js calls url.parse(), about which Node warns on stderr; nobody who reads our log can do anything about it. */
-const QUIET = "--disable-warning=DEP0169";
-
-/**
- * The agent's memory is a feature (docs/benchmarks.md). A small young generation, no optimizing compilers, no helper threads of V8;
- * gc is exposed for a rare collection when idle; glibc keeps one arena and gives freed memory back.
- */
-const AGENT: Launch = {
-  flags: [
-    QUIET,
-    "--max-semi-space-size=1",
-    "--max-old-space-size=64",
-    "--optimize-for-size",
-    "--lite-mode",
-    "--v8-pool-size=0",
-    "--expose-gc",
-  ],
-  env: { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536", UV_THREADPOOL_SIZE: "2" },
-};
-const FLEET: Launch = { flags: [QUIET], env: {} };
-
-interface Launch {
-  readonly flags: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
 
 function say(text: string): void {
   if (!quiet) console.log(text);
 }
 
-async function bundle(): Promise<void> {
-  rmSync(join(lib, "chunks"), { recursive: true, force: true });
-  await build({
-    absWorkingDir: top,
-    entryPoints: Object.entries(BUNDLES).map(([out, entry]) => ({ in: entry, out })),
-    outdir: lib,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    platform: "node",
-    target: "node26",
-    format: "esm",
-    minify: true,
-    // Lazily imported parts stay files of their own: what is not used costs no memory.
-    splitting: true,
-    chunkNames: "chunks/[name]-[hash]",
-    legalComments: "none",
-    logLevel: "error",
-    // CommonJS packages in an ES module bundle still call require() for Node's own modules.
-    banner: { js: 'import{createRequire as __lvRequire}from"node:module";const require=__lvRequire(import.meta.url);' },
-  });
-}
-
+/** The whole binary, with symbols: development wants them, and a link costs no copy. */
 function placeNode(): void {
   const source = join(top, "node_modules", `node-linux-${process.arch}`, "bin", "node");
   const target = join(lib, "node");
@@ -89,40 +36,22 @@ function placeNode(): void {
   }
 }
 
-function placeNative(): void {
-  const directory = buildNative(top, "release");
-  for (const [from, to] of [
-    ["lightv", join(dist, "bin", "lightv")],
-    ["lightv.node", join(lib, "lightv.node")],
-  ] as const) {
-    // Replace, never overwrite: a running sandbox's monitor executes the old file.
-    copyFileSync(join(directory, from), `${to}.new`);
-    chmodSync(`${to}.new`, 0o755);
-    rmSync(to, { force: true });
-    linkSync(`${to}.new`, to);
-    rmSync(`${to}.new`);
-  }
-}
-
-function placeLauncher(name: string, { flags, env }: Launch): void {
-  const file = join(dist, "bin", name);
-  const exports = Object.entries(env).map(([key, value]) => `export ${key}="\${${key}:-${value}}"\n`);
-  const script = `#!/bin/sh
-# Starts ${name} with the Node that it was built for.
-here=$(dirname "$(readlink -f "$0")")
-${exports.join("")}exec ${['"$here/../lib/lightv/node"', ...flags, `"$here/../lib/lightv/${name}.mjs"`].join(" ")} "$@"
-`;
-  writeFileSync(file, script, { mode: 0o755 });
-}
-
+const host = hostTarget();
 mkdirSync(join(dist, "bin"), { recursive: true });
 mkdirSync(lib, { recursive: true });
 say("native");
-placeNative();
+placeNative(dist, buildNative(top, host.flavour));
 say("bundles");
-await bundle();
+rmSync(join(lib, "chunks"), { recursive: true, force: true });
+await bundle({ top, names: Object.keys(BUNDLES) as Bundle[], outdir: lib });
 placeNode();
-placeLauncher("lightvd", AGENT);
-placeLauncher("lightv-fleet", FLEET);
+placeRelease(dist, {
+  version: manifest.version,
+  architecture: host.architecture,
+  node: { version: nodePin(top, host.cpu).version, sha256: fileDigest(join(lib, "node")) },
+  commit: readCommit(top, process.env.SOURCE_DATE_EPOCH).id,
+});
+placeLauncher(join(dist, "bin"), "lightvd");
+placeLauncher(join(dist, "bin"), "lightv-fleet");
 for (const part of ["agent", "fleet"]) cpSync(join(top, "configs", part), join(dist, "etc", "lightv"), { recursive: true });
 say(`dist/ is ready: ${join(dist, "bin", "lightv")}`);

@@ -1,32 +1,61 @@
 /** The native builds: one directory a flavour under build/, configured once, then left to ninja. */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import manifest from "../package.json" with { type: "json" };
+import { run } from "./run.ts";
 
-export const FLAVOURS = {
-  release: { env: {}, options: ["-DCMAKE_BUILD_TYPE=Release", "-DLIGHTV_ADDON=ON"] },
-  asan: { env: {}, options: ["-DLIGHTV_SANITIZE=ON", "-DLIGHTV_TESTS=ON", "-DCMAKE_BUILD_TYPE=Debug"] },
+interface Build {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly options: readonly string[];
+  /** A CMake toolchain file in cross-build/. */
+  readonly toolchain?: string;
+}
+
+const RELEASE = ["-DCMAKE_BUILD_TYPE=Release", "-DLIGHTV_ADDON=ON"];
+/** Without sanitizers and static, so that they run on a device that has nothing installed. */
+const DEVICE_TESTS = ["-DCMAKE_BUILD_TYPE=Release", "-DLIGHTV_TESTS=ON"];
+const ARM64 = "arm64.cmake";
+
+const FLAVOURS = {
+  release: { options: RELEASE },
+  arm64: { options: RELEASE, toolchain: ARM64 },
+  "tests-amd64": { options: DEVICE_TESTS },
+  "tests-arm64": { options: DEVICE_TESTS, toolchain: ARM64 },
+  asan: { options: ["-DLIGHTV_SANITIZE=ON", "-DLIGHTV_TESTS=ON", "-DCMAKE_BUILD_TYPE=Debug"] },
   fuzz: { env: { CC: "clang", CXX: "clang++" }, options: ["-DLIGHTV_FUZZ=ON", "-DCMAKE_BUILD_TYPE=Debug"] },
-} as const;
+} satisfies Record<string, Build>;
 export type Flavour = keyof typeof FLAVOURS;
 
 export function buildDirectory(top: string, flavour: Flavour): string {
   return join(top, "build", flavour);
 }
 
+export interface NativeOptions {
+  /** One target of the build alone. */
+  readonly target?: string;
+  /** Instead of build/<flavour>. */
+  readonly directory?: string;
+  /** Instead of package.json's. */
+  readonly version?: string;
+}
+
 /** Configures if need be and builds. Returns the directory; throws with the compiler's output when it fails. */
-export function buildNative(top: string, flavour: Flavour): string {
-  const directory = buildDirectory(top, flavour);
-  const { env, options } = FLAVOURS[flavour];
-  if (!existsSync(join(directory, "build.ninja"))) {
-    run("cmake", ["-S", join(top, "native"), "-B", directory, "-G", "Ninja", ...options], env);
+export function buildNative(top: string, flavour: Flavour, options: NativeOptions = {}): string {
+  const { target, directory = buildDirectory(top, flavour), version = manifest.version } = options;
+  const { env = {}, options: settings, toolchain }: Build = FLAVOURS[flavour];
+  if (configuredVersion(directory) !== version) {
+    const cross = toolchain === undefined ? [] : [`-DCMAKE_TOOLCHAIN_FILE=${join(top, "cross-build", toolchain)}`];
+    const all = [...settings, ...cross, `-DLIGHTV_VERSION=${version}`];
+    run("cmake", ["-S", join(top, "native"), "-B", directory, "-G", "Ninja", ...all], { env });
   }
-  run("cmake", ["--build", directory, "--parallel", String(availableParallelism())], env);
+  const parallel = ["--parallel", String(availableParallelism())];
+  run("cmake", ["--build", directory, ...parallel, ...(target === undefined ? [] : ["--target", target])], { env });
   return directory;
 }
 
-function run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): void {
-  const result = spawnSync(command, args, { env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 1 << 28 });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} failed\n${result.stdout}\n${result.stderr}`);
+/** The version that a build directory is configured for; undefined when it is not configured, or not to the end. */
+function configuredVersion(directory: string): string | undefined {
+  if (!existsSync(join(directory, "build.ninja"))) return undefined;
+  return /^LIGHTV_VERSION:STRING=(.*)$/m.exec(readFileSync(join(directory, "CMakeCache.txt"), "utf8"))?.[1];
 }

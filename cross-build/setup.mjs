@@ -1,6 +1,6 @@
 /**
- * Makes a fresh Debian machine ready: Debian packages, npm packages, and with --build the tree in dist/. Says nothing and does
- * nothing when that is so already. Runs under any Node from 18 on, before there are node_modules.
+ * Makes a fresh Debian machine ready: Debian packages (with --packaging also those of `npm run package`), npm packages, and with
+ * --build the tree in dist/. Says nothing and does nothing when that is so already. Runs under any Node from 18 on, before there are node_modules.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -31,9 +31,18 @@ const DEBIAN_PACKAGES = {
   git: "the list of source files",
 };
 
+/** What more there is to `npm run package`: asked for by --packaging, so that nobody else has to install it. */
+const PACKAGING_PACKAGES = {
+  "g++-aarch64-linux-gnu": "cross compiler",
+  "qemu-user-static": "running what was cross compiled",
+  zstd: "archives",
+  lintian: "checks the packages",
+};
+
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
 const quiet = process.argv.includes("--quiet");
 const build = process.argv.includes("--build");
+const packaging = process.argv.includes("--packaging");
 
 /** @param {string} text */
 function say(text) {
@@ -55,7 +64,7 @@ function run(what, command, args, env = {}) {
 
 /** @returns {string[]} */
 function missingPackages() {
-  const names = Object.keys(DEBIAN_PACKAGES);
+  const names = Object.keys(packaging ? { ...DEBIAN_PACKAGES, ...PACKAGING_PACKAGES } : DEBIAN_PACKAGES);
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own template
   const { stdout } = spawnSync("dpkg-query", ["-W", "-f", "${Package} ${Status}\\n", ...names], { encoding: "utf8" });
   const installed = new Set(

@@ -10,6 +10,7 @@
 #include "cli/suggest.hpp"
 #include "cli/verbs.hpp"
 #include "sys/file.hpp"
+#include "version.hpp"
 
 namespace lightv::cli {
 

@@ -8,6 +8,7 @@
 #include "sys/file.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
+#include "version.hpp"
 
 namespace lightv::cli {
 

@@ -4,6 +4,7 @@
 #include "cli/template.hpp"
 #include "cli/verbs.hpp"
 #include "sys/json.hpp"
+#include "version.hpp"
 
 namespace lightv::cli {
 

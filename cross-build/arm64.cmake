@@ -1,0 +1,15 @@
+# Debian's cross compiler for ARM64. glibc and libstdc++ come with it; other libraries from the sysroot (package/sysroot.ts).
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_STRIP aarch64-linux-gnu-strip)
+
+get_filename_component(LIGHTV_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../build/sysroot/arm64 ABSOLUTE)
+set(CMAKE_CXX_FLAGS_INIT "-isystem ${LIGHTV_SYSROOT}/usr/include -ffile-prefix-map=${LIGHTV_SYSROOT}=")
+set(CMAKE_FIND_ROOT_PATH ${LIGHTV_SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
