@@ -5,9 +5,14 @@
 #include "cli/output.hpp"
 #include "cli/shutdown.hpp"
 #include "engine/cgroup_parent.hpp"
+#include "engine/spawn_talk.hpp"
+#include "engine/spawner.hpp"
 #include "engine/stop_all.hpp"
 #include "sys/clock_floor.hpp"
 #include "sys/file.hpp"
+#include "sys/listen_fds.hpp"
+#include "sys/notify.hpp"
+#include "sys/socket.hpp"
 #include "sys/text.hpp"
 #include "sys/time.hpp"
 
@@ -56,7 +61,21 @@ int clock(const Engine& engine, const Parsed&) {
   return 0;
 }
 
-constexpr ServiceAction kActions[] = {{"delegate", delegate}, {"stop-all", stopAll}, {"clock", clock}};
+int spawner(const Engine& engine, const Parsed& parsed) {
+  Fd listener = passedListener();
+  if (!listener) {
+    if (Status made = makeDirs(engine.paths().run); !made) return fail(parsed, made.error());
+    Result<Fd> own = listenSeqpacket(spawnSocket(engine.paths()));
+    if (!own) return fail(parsed, own.error());
+    listener = std::move(*own);
+  }
+  (void)notifyService("READY=1");
+  const Status served = serveSpawner(listener.get());
+  return served ? 0 : fail(parsed, served.error());
+}
+
+constexpr ServiceAction kActions[] = {
+    {"spawner", spawner}, {"delegate", delegate}, {"stop-all", stopAll}, {"clock", clock}};
 
 }  // namespace
 
