@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "core/cgroup.hpp"
+#include "engine/cgroup_parent.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/records.hpp"
 #include "monitor/removal.hpp"
@@ -15,8 +16,6 @@
 
 namespace lightv {
 namespace {
-
-constexpr const char* kDefaultParent = "/lightv";
 
 Result<Spec> readSpec(const std::string& path) {
   const Result<std::string> text = readFile(path);
@@ -97,7 +96,7 @@ Status settleIfLost(const SandboxFiles& files) {
   if (!lock) return lock.error().err == EAGAIN ? Status() : Status(lock.error());
   if (!exists(files.state()) && !exists(files.started())) return {};
   const Result<Spec> spec = readSpec(files.config());
-  clearCgroup(spec ? spec->cgroupParent : kDefaultParent, files.id());
+  clearCgroup(spec ? spec->cgroupParent : defaultCgroupParent(files.paths()), files.id());
   if (spec && spec->autoRemove) {
     if (Status hidden = hideSandbox(files, spec->name); !hidden) return hidden;
     (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
@@ -130,7 +129,7 @@ bool cleanRun(const SandboxFiles& files) {
   const Result<Fd> lock = tryLockForEngine(files);
   if (!lock) return false;
   if (exists(files.directory()) || exists(files.newDirectory()) || exists(files.goneDirectory())) return false;
-  clearCgroup(kDefaultParent, files.id());
+  clearCgroup(defaultCgroupParent(files.paths()), files.id());
   return removeTree(files.runDirectory()).ok();
 }
 
