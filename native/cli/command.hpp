@@ -48,6 +48,7 @@ struct Verb {
   unsigned maxArgs = 0;          // kMany: no bound
   Offer offer = Offer::nothing;  // what completion offers for arguments
   bool commandFollows = false;   // flags end at the first argument: the rest is a program's
+  bool allAreArguments = false;  // no flags of its own: everything is passed on as it is
   int (*run)(const Engine& engine, const Parsed& parsed) = nullptr;
 };
 constexpr unsigned kMany = 1U << 20;

@@ -37,6 +37,7 @@ class ArgumentParser {
   ArgumentParser(const Verb& verb, std::span<char* const> argv) : verb_(verb), argv_(argv) { parsed_.verb = &verb; }
 
   Result<Parsed> run() {
+    if (verb_.allAreArguments) return takeRest(0);
     for (; next_ < argv_.size() && !parsed_.wantsHelp; ++next_) {
       const std::string_view word = argv_[next_];
       if (word == "--") return takeRest(next_ + 1);

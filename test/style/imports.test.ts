@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/desired": ["agent/lib", "agent/wire"],
   "agent/reporter": ["agent/supervisor", "agent/sandbox", "agent/lib", "agent/wire"],
   "agent/link": ["agent/lib", "agent/wire"],
+  "agent/update": ["agent/sandbox", "agent/lib", "agent/wire"],
   "agent/api": ["agent/lib", "agent/wire"],
   "agent/cli": ["agent/image", "agent/store", "agent/lib", "agent/wire"],
   "fleet/config": ["agent/lib", "agent/wire"],
@@ -30,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "fleet/dispatch": ["fleet/store", "fleet/broker", "agent/lib", "agent/wire"],
   "fleet/ingest": ["fleet/store", "fleet/broker", "fleet/dispatch", "agent/lib", "agent/wire"],
   "fleet/api": ["fleet/store", "fleet/registry", "fleet/broker", "fleet/dispatch", "fleet/ingest", "agent/lib", "agent/wire"],
-  "fleet/cli": ["agent/lib", "agent/wire"],
+  "fleet/cli": ["fleet/registry", "agent/lib", "agent/wire"],
 };
 
 /** The only folders that may use a package that others must not see. */
@@ -127,7 +128,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   image: ["sys"],
   monitor: ["sys", "core", "init", "image"],
   engine: ["sys", "core", "init", "image", "monitor"],
-  cli: ["sys", "core", "image", "monitor", "engine"],
+  slots: ["sys"],
+  cli: ["sys", "core", "image", "monitor", "engine", "slots"],
   addon: ["sys", "core", "image", "engine"],
 };
 
