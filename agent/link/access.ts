@@ -6,6 +6,7 @@ import { isLightvError, LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { Logger } from "#agent/lib/log.ts";
 import type { Trust } from "#agent/lib/tls.ts";
 import { type Credentials, loadCredentials, saveCredentials } from "./credentials.ts";
+import { forgetPendingDeviceId, pendingDeviceId } from "./device-id.ts";
 
 /** Keys of the configuration, under their names there. */
 export interface AccessConfig {
@@ -90,9 +91,11 @@ export class Access {
   private async enroll(controllerUrl: string, token: string, signal: AbortSignal): Promise<void> {
     const { config, architecture, agentVersion, log, onEnrolled } = this.options;
     const { enroll } = await import("./enroll.ts");
-    const request = { controllerUrl, token, device: config.device, architecture, agentVersion };
+    const device = config.device ?? (await pendingDeviceId(config.root));
+    const request = { controllerUrl, token, device, architecture, agentVersion };
     const credentials = await enroll({ ...request, ...this.trust }, signal);
     await saveCredentials(config.root, credentials);
+    await forgetPendingDeviceId(config.root);
     this.credentials = credentials;
     onEnrolled(credentials.device);
     log.info("enrolled", { device: credentials.device });

@@ -62,6 +62,10 @@ export interface AppRecord {
   readonly stopping: readonly string[];
   /** The last refusal that was told in an event: version, revision and code. */
   readonly refused?: string;
+  /** Boot id of the last start: what is found ended in another boot went down with the machine. */
+  readonly startedIn?: string;
+  /** How often the machine went down with a version that had not proved good. */
+  readonly downs?: { readonly hash: string; readonly count: number };
 }
 
 export const NO_RECORD: AppRecord = {
@@ -89,6 +93,8 @@ export interface Timing {
   readonly stableMs: number;
   /** So many failures of a version that has not proved good roll it back, when there is one to fall back to. */
   readonly provingAttempts: number;
+  /** So often the machine may go down under a version that has not proved good: mains fail, but a version may also be what brings it down. */
+  readonly provingDowns: number;
   readonly minDelayMs: number;
   readonly maxDelayMs: number;
   readonly maxRetries: number;
@@ -98,6 +104,7 @@ export const TIMING: Timing = {
   provenMs: 10_000,
   stableMs: 60_000,
   provingAttempts: 3,
+  provingDowns: 10,
   minDelayMs: 1000,
   maxDelayMs: 300_000,
   maxRetries: 5,

@@ -5,7 +5,7 @@
 import { admit, type Capacity, type Refusal } from "./admission.ts";
 import type { AppPlan, AppRecord, Health, ImageFacts, Moment, OwnSandbox, Step, Target, Timing } from "./model.ts";
 import { NO_RECORD } from "./model.ts";
-import { attemptsOf, describeExit, fallbackOf, isRejected, maxRetriesOf, refusalKey, retryAtMs } from "./record.ts";
+import { attemptsOf, describeExit, downsOf, fallbackOf, isRejected, maxRetriesOf, refusalKey, retryAtMs } from "./record.ts";
 
 export interface World {
   readonly now: Moment;
@@ -185,9 +185,10 @@ function planExited(view: View, wanted: Target, current: OwnSandbox): AppPlan {
 /** A version that has never proved good and has failed often enough goes, when there is one to go back to. */
 function exhausted(view: View, wanted: Target): AppPlan | undefined {
   if (view.record.good?.hash === wanted.hash || fallbackOf(view.record, wanted) === undefined) return undefined;
-  const attempts = attemptsOf(view.record, wanted.hash);
-  if (attempts < view.timing.provingAttempts) return undefined;
-  const reason = `it failed ${attempts} times, at last because: ${view.record.trial?.reason}`;
+  const [attempts, downs] = [attemptsOf(view.record, wanted.hash), downsOf(view.record, wanted.hash)];
+  if (attempts < view.timing.provingAttempts && downs < view.timing.provingDowns) return undefined;
+  const failed = `it failed ${attempts} times, at last because: ${view.record.trial?.reason}`;
+  const reason = attempts < view.timing.provingAttempts ? `the machine went down ${downs} times while it was tried` : failed;
   return result(view, wanted, [{ kind: "reject", target: wanted, code: "LV_SANDBOX", reason }], "backoff", reason);
 }
 

@@ -31,6 +31,11 @@ export function attemptsOf(record: AppRecord, hash: string): number {
   return record.trial?.hash === hash ? record.trial.attempts : 0;
 }
 
+/** How often the machine went down with this version since it was first tried. */
+export function downsOf({ downs }: AppRecord, hash: string): number {
+  return downs?.hash === hash ? downs.count : 0;
+}
+
 /** One more failure: when to try again. After `maxRetries` only at the longest delay. */
 export function afterFailure(record: AppRecord, hash: string, restart: RestartRule | undefined, reason: string, chance: Chance): AppRecord {
   const { now, random, timing } = chance;
@@ -41,16 +46,23 @@ export function afterFailure(record: AppRecord, hash: string, restart: RestartRu
   return { ...record, trial: { hash, attempts, retryAt, reason } };
 }
 
-/** A sandbox has ended. On purpose: no failure. By itself: one more, whatever the policy then makes of it. */
+/**
+ * A sandbox has ended. On purpose: no failure. With the machine, by a power cut or a reboot: none either, but it is counted. By itself: one
+ * more, whatever the policy then makes of it.
+ */
 export function afterExit(record: AppRecord, sandbox: OwnSandbox, exit: ExitReport, target: Target | undefined, chance: Chance): AppRecord {
   const noted = { ...record, lastExit: exit };
   if (record.stopping.includes(sandbox.id) || target === undefined || target.hash !== sandbox.hash) return noted;
+  const { hash } = target;
+  if (record.startedIn !== undefined && record.startedIn !== chance.now.bootId)
+    return record.good?.hash === hash ? noted : { ...noted, downs: { hash, count: downsOf(record, hash) + 1 } };
   return afterFailure(noted, target.hash, target.app.restart, describeExit(exit, sandbox.error), chance);
 }
 
 /** The operator, or a new revision, wants it tried again: as if it had never failed. */
 export function forgive(record: AppRecord): AppRecord {
-  return { ...record, trial: undefined, rejected: undefined };
+  const { downs: _downs, ...rest } = record;
+  return { ...rest, trial: undefined, rejected: undefined };
 }
 
 /** A rolled-back version stays out until the app changes; a failed one without a fallback gets a chance with each new revision. */

@@ -91,6 +91,7 @@ async function start({ target }: StepOf<"start">, { parts, onStarted }: StepCont
   const again = sandbox.status === "exited";
   try {
     const before = clock.uptimeMs();
+    records.update(name, (record) => ({ ...record, startedIn: clock.bootId() }));
     await engine.start(sandbox.id);
     onStarted(sandbox.id, clock.uptimeMs() - before);
   } catch (error) {
@@ -138,7 +139,7 @@ export function rejectVersion(parts: SupervisorParts, target: Target, code: Ligh
 async function prove({ target }: StepOf<"prove">, { parts }: StepContext): Promise<void> {
   const { name } = target.app;
   parts.events.add({ type: "app.proved", app: name, data: { revision: target.revision, imageDigest: target.app.image.digest } }, () =>
-    parts.records.update(name, (record) => ({
+    parts.records.update(name, ({ downs: _downs, ...record }) => ({
       ...record,
       good: target,
       rejected: record.rejected?.hash === target.hash ? undefined : record.rejected,

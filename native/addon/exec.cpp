@@ -3,48 +3,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sodium/utils.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 
-#include "engine/merge.hpp"
+#include "engine/exec_request.hpp"
+#include "engine/program.hpp"
 #include "sys/json.hpp"
-#include "sys/syscalls.hpp"
 #include "sys/time.hpp"
 
 namespace lightv::addon {
 namespace {
-
-constexpr std::uint32_t kDefaultTimeoutMs = 10'000, kMaxTimeoutMs = 3'600'000;
-constexpr std::uint32_t kDefaultOutputBytes = 24U << 10, kMaxOutputBytes = 1U << 20;
-
-struct ExecRequest {
-  ExecSpec exec;
-  std::uint32_t timeoutMs = kDefaultTimeoutMs, maxOutputBytes = kDefaultOutputBytes;
-};
-
-Result<ExecRequest> parse(const std::string& json, const Spec& sandbox) {
-  Result<JsonReader> reader = JsonReader::parse(json, "exec request");
-  if (!reader) return reader.error();
-  ExecRequest request;
-  std::vector<std::string> env;
-  request.exec.cwd = sandbox.cwd;
-  request.exec.user = sandbox.user;
-  reader->texts("args", request.exec.args);
-  if (request.exec.args.empty()) reader->fail("args", "must name a program");
-  reader->texts("env", env);
-  reader->text("cwd", request.exec.cwd);
-  reader->text("user", request.exec.user);
-  reader->boolean("privileged", request.exec.privileged);
-  reader->number("timeoutMs", request.timeoutMs, 1, kMaxTimeoutMs);
-  reader->number("maxOutputBytes", request.maxOutputBytes, 1, kMaxOutputBytes);
-  if (Status read = reader->finish(); !read) return read.error();
-  request.exec.env = mergeEnv(sandbox.env, env);
-  return request;
-}
 
 /** The reading end of a pipe and the last bytes that came out of it. */
 class Output {
@@ -103,26 +73,13 @@ class Output {
   bool truncated_ = false;
 };
 
-/** SIGKILL; to its whole group when it leads one, as what a shell has started would go on. */
-void killProgram(pid_t pid) {
-  (void)::kill(::getpgid(pid) == pid ? -pid : pid, SIGKILL);
-}
-
-int reap(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return 125;
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 /** Reads until the program itself has ended: what it left in the background may hold the pipes for ever. */
-bool readUntilEnd(int pidfd, Output& out, Output& err, std::uint32_t timeoutMs) {
+bool readUntilEnd(int programEnded, Output& out, Output& err, std::uint32_t timeoutMs) {
   const std::uint64_t deadline = monotonicUs() + std::uint64_t{timeoutMs} * 1000;
   for (;;) {
     const std::uint64_t now = monotonicUs();
     if (now >= deadline) return false;
-    std::array<pollfd, 3> fds = {{{pidfd, POLLIN, 0}, {out.fd(), POLLIN, 0}, {err.fd(), POLLIN, 0}}};
+    std::array<pollfd, 3> fds = {{{programEnded, POLLIN, 0}, {out.fd(), POLLIN, 0}, {err.fd(), POLLIN, 0}}};
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>((deadline - now) / 1000 + 1));
     if (ready < 0 && errno != EINTR) return false;
     out.drain();
@@ -136,22 +93,20 @@ bool readUntilEnd(int pidfd, Output& out, Output& err, std::uint32_t timeoutMs) 
 Result<std::string> execAndCollect(const Engine& engine, const std::string& id, const std::string& execJson) {
   const Result<SandboxInfo> info = engine.info(id);
   if (!info) return info.error();
-  Result<ExecRequest> request = parse(execJson, info->spec);
+  Result<ExecRequest> request = parseExecRequest(execJson, info->spec);
   if (!request) return request.error();
   Output out;
   Output err;
   if (Status opened = out.open(request->maxOutputBytes); !opened) return opened.error();
   if (Status opened = err.open(request->maxOutputBytes); !opened) return opened.error();
   request->exec.stdio = Stdio{-1, out.writeEnd(), err.writeEnd()};
-  const Result<ExecHandle> handle = engine.exec(id, request->exec);
-  if (!handle) return handle.error();
+  Result<Program> program = Program::start(engine, id, execJson, *request);
+  if (!program) return program.error();
   out.closeWriteEnd();
   err.closeWriteEnd();
-  const Fd pidfd(sys::pidfdOpen(handle->pid));
-  const bool ended = pidfd.valid() && readUntilEnd(pidfd.get(), out, err, request->timeoutMs);
-  if (!ended) killProgram(handle->pid);
-  const int exitCode = reap(handle->pid);
-  if (!pidfd) return Error{"pidfd_open", ENOSYS, "exec", "Linux 5.3 or newer is needed"};
+  const bool ended = readUntilEnd(program->ended(), out, err, request->timeoutMs);
+  if (!ended) program->kill();
+  const int exitCode = program->exitCode();
   out.drain();
   err.drain();
   JsonWriter writer;

@@ -81,6 +81,7 @@ Status setCgroupParent(CreateOptions& options, View value) {
   const bool climbs = View(value).find("..") != View::npos;
   if (!value.starts_with('/') || value.size() < 2 || climbs)
     return invalidValue("cgroup-parent", value, "an absolute path, such as /lightv");
+  options.request.cgroupParentGiven = true;
   return set(specOf(options).cgroupParent, value);
 }
 

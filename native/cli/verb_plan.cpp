@@ -5,6 +5,7 @@
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
 #include "core/launch.hpp"
+#include "engine/cgroup_parent.hpp"
 #include "engine/merge.hpp"
 #include "sys/time.hpp"
 
@@ -32,7 +33,8 @@ Result<Spec> plannedSpec(const Engine& engine, const CreateRequest& request) {
   MergeContext context{.id = std::string(idLength, '0'),
                        .created = timeNow(),
                        .root = engine.paths().root,
-                       .hostHostname = machine.nodename};
+                       .hostHostname = machine.nodename,
+                       .cgroupParent = defaultCgroupParent(engine.paths())};
   context.freshVolumes.resize(countAnonymousVolumes(request, image->config), std::string(idLength, '0'));
   Result<Spec> spec = mergeImage(request, *image, context);
   if (spec) spec->imagePath = path;

@@ -2,6 +2,7 @@
 
 #include "cli/image_removal.hpp"
 #include "cli/output.hpp"
+#include "cli/service_actions.hpp"
 #include "cli/terminal.hpp"
 #include "cli/units.hpp"
 #include "cli/verbs.hpp"
@@ -10,7 +11,7 @@ namespace lightv::cli {
 
 namespace {
 
-constexpr Flag kSystemFlags[] = {{.name = "force", .letter = 'f', .help = "Don't ask"}};
+constexpr Flag kSystemFlags[] = {{.name = "force", .letter = 'f', .help = "Don't ask"}, kIfShuttingDown};
 
 bool confirmed() {
   if (!isTerminal(STDIN_FILENO)) return false;
@@ -19,9 +20,7 @@ bool confirmed() {
   return ::read(STDIN_FILENO, &answer, 1) == 1 && (answer == 'y' || answer == 'Y');
 }
 
-int runSystem(const Engine& engine, const Parsed& parsed) {
-  if (parsed.args[0] != "prune")
-    return fail(parsed, Error{"there is only \"lightv system prune\", not \"" + parsed.args[0] + "\""}, kEngineFailed);
+int prune(const Engine& engine, const Parsed& parsed) {
   if (!parsed.on("force") && !confirmed()) {
     return fail(parsed, Error{"nothing was removed", 0, "", "-f removes without asking"});
   }
@@ -41,6 +40,12 @@ int runSystem(const Engine& engine, const Parsed& parsed) {
   if (!freed) return fail(parsed, freed.error());
   print("Space of images freed: " + decimalSize(*freed) + "\n");
   return code;
+}
+
+int runSystem(const Engine& engine, const Parsed& parsed) {
+  if (parsed.args[0] == "prune") return prune(engine, parsed);
+  if (const ServiceAction* action = findServiceAction(parsed.args[0])) return action->run(engine, parsed);
+  return fail(parsed, Error{"there is only \"lightv system prune\", not \"" + parsed.args[0] + "\""}, kEngineFailed);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "sys/syscalls.hpp"
 
@@ -39,10 +40,11 @@ void becomeNamespaceRoot(const Reporter& reporter) {
 }
 
 void adjustOomScore(int adjustment, const Reporter& reporter) {
-  if (adjustment == 0) return;
   char text[16];
-  const int length = std::snprintf(text, sizeof text, "%d", adjustment);
-  const Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  char now[16] = {};
+  const int length = std::snprintf(text, sizeof text, "%d\n", adjustment);
+  const Fd file(::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC));
+  if (file && ::read(file.get(), now, sizeof now - 1) == length && std::strcmp(now, text) == 0) return;
   if (!file || ::write(file.get(), text, static_cast<std::size_t>(length)) < 0) {
     reporter.warn("oom_score_adj", text, errno);
   }

@@ -117,6 +117,7 @@ void enterNamespaces(const Join& join, const Reporter& reporter) {
   join.startArea.setTitle("lightv-exec");
   join.startArea.wipeEnvironment();
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  adjustOomScore(join.process.oomScoreAdj, reporter);
   joinCgroups(join.procs, reporter);
   enterNamespaces(join, reporter);
   bool joined = false;

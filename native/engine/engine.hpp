@@ -27,6 +27,7 @@ struct CreateRequest {
   std::optional<std::vector<std::string>> entrypoint;  // --entrypoint; replaces the image's and drops its Cmd
   std::vector<std::string> command;
   bool workdirGiven = false, userGiven = false, stopSignalGiven = false, hostnameGiven = false;
+  bool cgroupParentGiven = false;            // else create() takes defaultCgroupParent()
   std::vector<std::string> capAdd, capDrop;  // "ALL", with or without CAP_
   bool privileged = false;
 };

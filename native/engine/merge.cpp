@@ -97,6 +97,7 @@ Status mergeDefaults(const CreateRequest& request, const ImageConfig& image, con
                    "give --stop-signal", true};
     }
   }
+  if (!request.cgroupParentGiven && !context.cgroupParent.empty()) spec.cgroupParent = context.cgroupParent;
   if (!request.hostnameGiven) {
     spec.hostname = spec.network == Network::host ? context.hostHostname : context.id.substr(0, 12);
   }

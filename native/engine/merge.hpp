@@ -14,6 +14,7 @@ struct MergeContext {
   std::string id, created;
   std::string root;                       // where volumes lie
   std::string hostHostname;               // with the host's network a sandbox has the host's name
+  std::string cgroupParent;               // for a request that names none; empty: the Spec's own default
   std::vector<std::string> freshVolumes;  // names for anonymous volumes, enough of them
 };
 

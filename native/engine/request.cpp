@@ -19,6 +19,7 @@ Result<CreateRequest> parseCreateRequest(std::string_view json) {
   request.userGiven = reader->has("user");
   request.stopSignalGiven = reader->has("stopSignal");
   request.hostnameGiven = reader->has("hostname");
+  request.cgroupParentGiven = reader->has("cgroupParent");
   readSpecSettings(*reader, request.spec);
   if (Status status = reader->finish(); !status) return status.error();
   return request;

@@ -1,11 +1,13 @@
 #include "engine/settle.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 
 #include "core/cgroup.hpp"
+#include "engine/cgroup_parent.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/records.hpp"
 #include "monitor/removal.hpp"
@@ -14,8 +16,6 @@
 
 namespace lightv {
 namespace {
-
-constexpr const char* kDefaultParent = "/lightv";
 
 Result<Spec> readSpec(const std::string& path) {
   const Result<std::string> text = readFile(path);
@@ -31,14 +31,27 @@ void clearCgroup(const std::string& parent, const std::string& id) {
   (void)cgroup.remove();
 }
 
+/**
+ * started.json is not synced, so that a start need not wait for the disk: after a power cut its name may be there and
+ * its content not (ext4's delayed allocation). Then its own time has to do.
+ */
+StartRecord startOf(const std::string& path) {
+  const Result<StartRecord> start = readStartRecord(path);
+  if (start) return *start;
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return {};
+  return {formatTime({info.st_mtim.tv_sec, static_cast<std::uint32_t>(info.st_mtim.tv_nsec)}), 0};
+}
+
 /** What the run left says when it began; empty when exit.json is about that run, so nothing was lost. */
 StateRecord lostRun(const SandboxFiles& files) {
   StateRecord run;
   if (Result<StateRecord> state = readState(files.state())) {
     run = std::move(*state);
-  } else if (const Result<StartRecord> start = readStartRecord(files.started())) {
-    run.startedAt = start->startedAt;
-    run.restartCount = start->restartCount;
+  } else {
+    StartRecord start = startOf(files.started());
+    run.startedAt = std::move(start.startedAt);
+    run.restartCount = start.restartCount;
   }
   const Result<ExitRecord> exit = readExitRecord(files.exit());
   if (exit && exit->startedAt == run.startedAt) run.startedAt.clear();
@@ -83,7 +96,7 @@ Status settleIfLost(const SandboxFiles& files) {
   if (!lock) return lock.error().err == EAGAIN ? Status() : Status(lock.error());
   if (!exists(files.state()) && !exists(files.started())) return {};
   const Result<Spec> spec = readSpec(files.config());
-  clearCgroup(spec ? spec->cgroupParent : kDefaultParent, files.id());
+  clearCgroup(spec ? spec->cgroupParent : defaultCgroupParent(files.paths()), files.id());
   if (spec && spec->autoRemove) {
     if (Status hidden = hideSandbox(files, spec->name); !hidden) return hidden;
     (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
@@ -116,7 +129,7 @@ bool cleanRun(const SandboxFiles& files) {
   const Result<Fd> lock = tryLockForEngine(files);
   if (!lock) return false;
   if (exists(files.directory()) || exists(files.newDirectory()) || exists(files.goneDirectory())) return false;
-  clearCgroup(kDefaultParent, files.id());
+  clearCgroup(defaultCgroupParent(files.paths()), files.id());
   return removeTree(files.runDirectory()).ok();
 }
 

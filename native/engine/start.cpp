@@ -11,11 +11,11 @@
 #include "engine/engine.hpp"
 #include "engine/errors.hpp"
 #include "engine/settle.hpp"
+#include "engine/spawn_talk.hpp"
 #include "monitor/control.hpp"
 #include "monitor/monitor.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
-#include "sys/syscalls.hpp"
 
 namespace lightv {
 namespace {
@@ -32,23 +32,10 @@ Status sendStart(int socket, const StartOptions& options) {
   return sendMessage(socket, toJson(request), fds.data(), count);
 }
 
-/** In the child: nothing of the caller stays open but the socket. */
-bool keepOnly(int socket) {
-  if (dup2(socket, kStartSocket) < 0) return false;
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (int fd = 0; fd < kStartSocket; fd++) {
-    if (dup2(null, fd) < 0) return false;
-  }
-  if (sys::closeRange(kStartSocket + 1, ~0U, 0) == 0) return true;
-  const long most = sysconf(_SC_OPEN_MAX);  // before 5.9
-  for (int fd = kStartSocket + 1; fd < most; fd++) close(fd);
-  return true;
-}
-
 Result<pid_t> forkMonitor(const Paths& paths, const std::string& id, int socket) {
   const pid_t pid = fork();
   if (pid < 0) return Error{"fork", errno, "the sandbox's monitor"};
-  if (pid == 0) _exit(keepOnly(socket) ? monitorMain(paths, id) : 1);
+  if (pid == 0) _exit(keepOnlyStartSocket(socket) ? monitorMain(paths, id) : 1);
   return pid;
 }
 
@@ -103,10 +90,27 @@ Result<pid_t> spawnMonitor(const Paths& paths, const std::string& id, int socket
   return pid;
 }
 
-/** The process that we made forks the monitor and leaves at once. */
-void reap(pid_t pid) {
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+/** True: the spawner has the socket, and the rest comes from there. False: there is no spawner. */
+Result<bool> askSpawner(const Paths& paths, const std::string& id, int socket) {
+  const Result<Fd> connection = reachSpawner(paths);
+  if (!connection) return connection.error();
+  if (!*connection) return false;
+  const Status sent = sendMessage(connection->get(), toJson(SpawnRequest{SpawnOp::monitor, paths, id, {}}), &socket, 1);
+  return sent ? Result<bool>(true) : Result<bool>(sent.error().wrap("ask lightv-spawn.service"));
+}
+
+/** Makes the process that forks the monitor and leaves at once, and sees it leave. */
+Status makeMonitor(const Paths& paths, const std::string& id, int socket, const std::string& binary) {
+  if (!binary.empty()) {
+    const Result<bool> asked = askSpawner(paths, id, socket);
+    if (!asked) return asked.error();
+    if (*asked) return {};
   }
+  const Result<pid_t> pid = binary.empty() ? forkMonitor(paths, id, socket) : spawnMonitor(paths, id, socket, binary);
+  if (!pid) return pid.error();
+  while (waitpid(*pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return {};
 }
 
 Result<Started> takeAnswer(const std::string& id, Fd socket) {
@@ -138,12 +142,9 @@ Result<Started> Engine::start(const std::string& id, const StartOptions& options
   Fd high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, kStartSocket + 1));
   if (!high) return Error{"dup", errno, "control socket"};
   if (Status sent = sendStart(ours.get(), options); !sent) return sent.error();
-  const Result<pid_t> pid = options.monitorBinary.empty() ? forkMonitor(paths_, id, high.get())
-                                                          : spawnMonitor(paths_, id, high.get(), options.monitorBinary);
-  if (!pid) return pid.error();
+  if (Status made = makeMonitor(paths_, id, high.get(), options.monitorBinary); !made) return made.error();
   theirs.reset();
   high.reset();
-  reap(*pid);
   return takeAnswer(id, std::move(ours));
 }
 

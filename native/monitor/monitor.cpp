@@ -16,6 +16,7 @@
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
 #include "sys/start_area.hpp"
+#include "sys/syscalls.hpp"
 
 namespace lightv {
 namespace {
@@ -78,6 +79,20 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
 }
 
 }  // namespace
+
+bool keepOnlyStartSocket(int socket) {
+  // Above the descriptors that are about to be replaced.
+  const int high = fcntl(socket, F_DUPFD, kStartSocket + 1);
+  if (high < 0 || dup2(high, kStartSocket) < 0) return false;
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd < kStartSocket; fd++) {
+    if (dup2(null, fd) < 0) return false;
+  }
+  if (sys::closeRange(kStartSocket + 1, ~0U, 0) == 0) return true;
+  const long most = sysconf(_SC_OPEN_MAX);  // before 5.9
+  for (int fd = kStartSocket + 1; fd < most; fd++) close(fd);
+  return true;
+}
 
 bool isMonitorVariable(std::string_view entry) {
   return entry.starts_with("PATH=") || (entry.starts_with("LIGHTV_") && entry.find('=') != std::string_view::npos);

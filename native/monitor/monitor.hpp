@@ -11,6 +11,10 @@ namespace lightv {
 /** The descriptor on which a monitor finds its first control connection. */
 constexpr int kStartSocket = 3;
 
+/** In a fork that becomes a monitor: `socket` to its place, 0 to 2 to /dev/null, nothing else of the caller stays open.
+ */
+bool keepOnlyStartSocket(int socket);
+
 /** Of an environment entry: does it concern a monitor? The rest is the caller's, and holds his secrets. */
 bool isMonitorVariable(std::string_view entry);
 

@@ -67,13 +67,10 @@ export class FakeNative {
     this.watchers.delete(id);
   }
 
-  /** Everything stops at once, without a trace but the files. */
+  /** Everything stops at once: the next boot finds what ran lost. */
   powerCut(): void {
-    for (const sandbox of this.sandboxes.values()) {
-      if (sandbox.status === "running") sandbox.status = "created";
-      sandbox.startedAt = "";
-    }
     this.watchers.clear();
+    for (const { id } of this.running()) this.end(id, { exitCode: 137, signal: 9, lost: true });
   }
 
   running(): Sandbox[] {

@@ -131,6 +131,7 @@ class Home {
     request.image = busyboxImage();
     request.command = std::move(command);
     request.spec.cgroupParent = parent_;
+    request.cgroupParentGiven = true;
     return request;
   }
   [[nodiscard]] CreateRequest shell(const std::string& script) const { return request({"/bin/sh", "-c", script}); }

@@ -199,6 +199,21 @@ TEST_CASE("engine: after a reboot a sandbox that ran is lost, one that did not i
   CHECK(home.engine().info(idle).ok());
 }
 
+TEST_CASE("engine: a run whose record a power cut has emptied is lost all the same") {
+  if (!canRun()) return;
+  const Home home;
+  const std::string id = home.make(home.request({}));
+  const SandboxFiles files(home.paths(), id);
+  REQUIRE(writeFileAtomic(files.started(), "").ok());
+  REQUIRE(removeTree(home.paths().run + "/sandboxes").ok());
+  const SandboxInfo lost = home.info(id);
+  CHECK(lost.status == SandboxStatus::exited);
+  REQUIRE(lost.exit.has_value());
+  CHECK(lost.exit->lost);
+  CHECK(lost.startedAt.size() == 30);
+  CHECK_FALSE(exists(files.started()));
+}
+
 TEST_CASE("engine: an end that can't be written down is told all the same, and written as soon as it can be") {
   if (!canRun()) return;
   const Home home;

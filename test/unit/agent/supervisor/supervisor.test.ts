@@ -200,6 +200,41 @@ test("a power cut brings everything back without a network", async () => {
   assert.is(r.images.pulls.length, 2);
 });
 
+test("power cuts are no failures of the version that is tried, unless there is no end of them", async () => {
+  const r = await rig();
+  await r.desire(1, app("web", 1));
+  await r.clock.advance(15_000);
+  const cut = async (): Promise<void> => {
+    r.native.powerCut();
+    r.clock.reboot();
+    await r.restart(2, app("web", 2));
+  };
+  await r.desire(2, app("web", 2));
+  for (let count = 0; count < 9; count++) await cut();
+  assert.is(r.report("web").revision, 2, "still tried, at once after each boot");
+  assert.is(r.report("web").phase, "running");
+  assert.is(r.events("app.exited").filter((event) => event.data.lost === true).length, 9);
+  assert.is(r.events("app.rolled-back").length, 0);
+  await cut();
+  assert.is(r.report("web").revision, 1);
+  assert.match(r.report("web").reason, /the machine went down 10 times while it was tried/);
+});
+
+test("a version that has proved good outlives any number of power cuts", async () => {
+  const r = await rig();
+  await r.desire(1, app("web", 1));
+  await r.clock.advance(15_000);
+  await r.desire(2, app("web", 2));
+  await r.clock.advance(15_000);
+  for (let count = 0; count < 30; count++) {
+    r.native.powerCut();
+    r.clock.reboot();
+    await r.restart(2, app("web", 2));
+    assert.is(r.report("web").phase, "running", `after cut ${count + 1}`);
+  }
+  assert.is(r.report("web").revision, 2);
+});
+
 test("a newer desired state cuts off a pull that is under way", async () => {
   const r = await rig();
   r.images.hanging.add(digest(1));

@@ -1,0 +1,65 @@
+#include "engine/cgroup_parent.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "sys/file.hpp"
+#include "sys/text.hpp"
+
+namespace lightv {
+namespace {
+
+bool isCleanPath(const std::string& path) {
+  if (path.size() < 2 || path.size() >= PATH_MAX || path[0] != '/') return false;
+  const auto isOdd = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7F; };
+  if (std::any_of(path.begin(), path.end(), isOdd)) return false;
+  for (const std::string& name : split(path.substr(1), '/')) {
+    if (name.empty() || name == "." || name == "..") return false;
+  }
+  return true;
+}
+
+/** The path on the line whose middle is `controllers` ("" for v2); empty when there is no such line. */
+std::string pathIn(std::string_view membership, std::string_view controllers) {
+  for (const std::string& line : split(std::string(membership), '\n')) {
+    const std::vector<std::string> parts = split(line, ':', 3);
+    if (parts.size() == 3 && parts[1] == controllers) return parts[2];
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string cgroupParentFile(const Paths& paths) {
+  return paths.run + "/cgroup-parent";
+}
+
+std::string defaultCgroupParent(const Paths& paths) {
+  const Result<std::string> text = readFile(cgroupParentFile(paths), PATH_MAX + 1);
+  if (!text) return kPlainCgroupParent;
+  std::string path(trim(*text));
+  return isCleanPath(path) ? path : kPlainCgroupParent;
+}
+
+Result<std::string> unitCgroup(std::string_view membership) {
+  // On a v1 machine the v2 hierarchy may be mounted beside it and hold everybody at its root.
+  std::string path = pathIn(membership, "");
+  if (path.empty() || path == "/") path = pathIn(membership, "name=systemd");
+  constexpr std::string_view kControl = "/.control";
+  if (path.ends_with(kControl)) path.resize(path.size() - kControl.size());
+  if (isCleanPath(path)) return path;
+  return Error{"find the unit's cgroup", ENOENT, "this process was not started by a service manager's unit",
+               "it is for lightv-runtime.service; without it sandboxes live below " + std::string(kPlainCgroupParent)};
+}
+
+Status delegateCgroup(const Paths& paths, const std::string& unit, std::vector<std::string>& warnings,
+                      const std::string& mountPoint) {
+  for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
+    if (Status made = makeCgroup(hierarchy, unit + "/monitors", warnings); !made) return made;
+  }
+  if (Status made = makeDirs(paths.run); !made) return made;
+  return writeFileAtomic(cgroupParentFile(paths), unit + "\n", 0600);
+}
+
+}  // namespace lightv

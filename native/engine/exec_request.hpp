@@ -1,0 +1,25 @@
+// What a remote command or a health check asks to run in a sandbox.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/launch.hpp"
+#include "core/spec.hpp"
+#include "sys/result.hpp"
+
+namespace lightv {
+
+struct ExecRequest {
+  ExecSpec exec;
+  std::uint32_t timeoutMs = 10'000;
+  std::uint32_t maxOutputBytes = 24U << 10;  // of each stream
+};
+
+/**
+ * From `{"args":[…],"env":[…],"cwd","user","privileged","timeoutMs","maxOutputBytes"}`, all but `args` optional; what
+ * is absent is the sandbox's own. An unknown key is an error.
+ */
+Result<ExecRequest> parseExecRequest(const std::string& json, const Spec& sandbox);
+
+}  // namespace lightv
