@@ -23,6 +23,8 @@ export interface TestImageOptions {
   /** More files: absolute path to content; mode 0644, or 0755 when the content begins with "#!". */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly architecture?: string;
+  /** A static busybox of that architecture; default: this machine's. */
+  readonly busybox?: string;
 }
 
 export interface TestImage {
@@ -86,9 +88,10 @@ async function withTree<T>(options: TestImageOptions, use: (tree: Tree) => Promi
 
 function makeTree(options: TestImageOptions, scratch: string): Tree {
   const tree = new Tree();
+  const busybox = options.busybox ?? BUSYBOX;
   for (const path of ["/bin", "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var", "/root"])
     tree.put(path, directory({ ...PLAIN, mode: path === "/tmp" ? 0o1777 : 0o755 }));
-  tree.put("/bin/busybox", { ...PLAIN, kind: "file", content: { path: BUSYBOX, offset: 0, length: statSync(BUSYBOX).size } });
+  tree.put("/bin/busybox", { ...PLAIN, kind: "file", content: { path: busybox, offset: 0, length: statSync(busybox).size } });
   for (const applet of APPLETS) tree.put(`/bin/${applet}`, { ...PLAIN, mode: 0o777, kind: "symlink", target: "busybox" });
   const files = {
     "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",

@@ -12,7 +12,7 @@ export interface Accelerator {
 
 const PROBE_MS = 10_000;
 // "max" has features under TCG whose emulation is slow (pointer authentication, five-level page tables) or that no small device has.
-const EMULATED: Readonly<Record<Platform, string>> = { amd64: "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt", arm64: "cortex-a72" };
+const EMULATED: Readonly<Record<Platform, string>> = { amd64: "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt", arm64: "cortex-a72" };
 
 export const qemuOf = (platform: Platform): string => (platform === "amd64" ? "qemu-system-x86_64" : "qemu-system-aarch64");
 export const boardOf = (platform: Platform): string => (platform === "amd64" ? "q35" : "virt,gic-version=3");

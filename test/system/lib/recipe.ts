@@ -8,7 +8,7 @@ export const PLATFORMS: readonly Platform[] = ["amd64", "arm64"];
 
 export const SUITE = "bookworm";
 
-/** What a small device has. The agent's own needs are not here: the package has to bring or name them. */
+/** What a small device has, with what Node is linked against; and busybox, for the apps' images. */
 export const packages = (platform: Platform): readonly string[] => [
   "systemd-sysv",
   "udev",
@@ -17,6 +17,9 @@ export const packages = (platform: Platform): readonly string[] => [
   "iproute2",
   "e2fsprogs",
   "ca-certificates",
+  "libstdc++6",
+  "libatomic1",
+  "busybox-static",
   "initramfs-tools",
   `linux-image-${platform}`,
 ];
@@ -30,9 +33,15 @@ export const DPKG_OPTIONS: readonly string[] = [
   "path-exclude=/lib/modules/*/kernel/drivers/*",
   "path-exclude=/lib/modules/*/kernel/sound/*",
   ...["acpi", "block", "char", "gpio", "md", "rtc", "virtio", "watchdog"].map((n) => `path-include=/lib/modules/*/kernel/drivers/${n}/*`),
-  ...["net/virtio_net.ko", "net/net_failover.ko", "net/veth.ko", "net/tun.ko", "net/dummy.ko", "input/keyboard/gpio_keys.ko"].map(
-    (n) => `path-include=/lib/modules/*/kernel/drivers/${n}`,
-  ),
+  ...[
+    "net/virtio_net.ko",
+    "net/net_failover.ko",
+    "net/veth.ko",
+    "net/tun.ko",
+    "net/dummy.ko",
+    "input/keyboard/gpio_keys.ko",
+    "input/evdev.ko",
+  ].map((n) => `path-include=/lib/modules/*/kernel/drivers/${n}`),
 ];
 
 /** Units that are started at boot. */

@@ -20,6 +20,8 @@ export interface RootFs {
   readonly disk: string;
   readonly kernel: string;
   readonly initrd: string;
+  /** A static busybox of the platform, for apps' images. */
+  readonly busybox: string;
 }
 
 type Say = (line: string) => void;
@@ -31,7 +33,8 @@ export async function rootFs(platform: Platform, say: Say = () => {}): Promise<R
     const layer = await packagesLayer(platform, say);
     await whole(directory, (draft) => makeDisk(layer, draft));
   }
-  return { platform, disk: join(directory, "root.ext4"), kernel: join(directory, "vmlinuz"), initrd: join(directory, "initrd") };
+  const file = (name: string): string => join(directory, name);
+  return { platform, disk: file("root.ext4"), kernel: file("vmlinuz"), initrd: file("initrd"), busybox: file("busybox") };
 }
 
 async function packagesLayer(platform: Platform, say: Say): Promise<string> {
@@ -112,6 +115,7 @@ async function makeDisk(layer: string, draft: string): Promise<void> {
   ]);
   await copyFile(await only(join(root, "boot/vmlinuz-*")), join(draft, "vmlinuz"));
   await copyFile(await only(join(root, "boot/initrd.img-*")), join(draft, "initrd"));
+  await copyFile(join(root, "usr/bin/busybox"), join(draft, "busybox"));
   const disk = join(draft, "root.ext4");
   await writeFile(disk, "");
   await truncate(disk, DISK_BYTES);

@@ -1,0 +1,58 @@
+/** The package under test, and a disk with it installed. */
+import { createHash } from "node:crypto";
+import { existsSync, globSync } from "node:fs";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DIST } from "#test/lib/command.ts";
+import { Machine, makeOverlay } from "./machine.ts";
+import type { Platform } from "./recipe.ts";
+import { CACHE, type RootFs } from "./rootfs.ts";
+
+/** The newest device package of a platform. LIGHTV_SYSTEM_PACKAGES names another directory than dist/packages. */
+export function packageFile(platform: Platform): string {
+  const directory = process.env.LIGHTV_SYSTEM_PACKAGES ?? join(DIST, "packages");
+  const file = globSync(`lightv_*_${platform}.deb`, { cwd: directory }).sort().at(-1);
+  if (file === undefined) throw new Error(`there is no package for ${platform} in ${directory}: npm run package`);
+  return join(directory, file);
+}
+
+/**
+ * A qcow2 disk of a device on which the package has been installed and that was then switched off in order: made once for each package.
+ * It has no controller yet. Machines boot from overlays of it.
+ */
+export async function installedDisk(base: RootFs, say: (line: string) => void): Promise<string> {
+  const deb = packageFile(base.platform);
+  const hash = createHash("sha256")
+    .update(await readFile(deb))
+    .update(base.disk)
+    .digest("hex")
+    .slice(0, 16);
+  await mkdir(CACHE, { recursive: true });
+  const disk = join(CACHE, `installed-${base.platform}-${hash}.qcow2`);
+  if (existsSync(disk)) return disk;
+  for (const old of globSync(`installed-${base.platform}-*.qcow2`, { cwd: CACHE })) await rm(join(CACHE, old), { force: true });
+  say(`installing ${deb} on a virtual device`);
+  const draft = `${disk}.${process.pid}`;
+  await makeOverlay(base.disk, draft);
+  const machine = new Machine(base, { disk: { file: draft } });
+  try {
+    await machine.start();
+    await install(machine, deb);
+    await machine.stop();
+    await rename(draft, disk);
+  } finally {
+    await machine.close();
+    await rm(draft, { force: true });
+  }
+  return disk;
+}
+
+/** Installs, reinstalls or upgrades, as an administrator does; gives dpkg's output. */
+export async function install(machine: Machine, deb: string): Promise<string> {
+  await machine.push(deb, "/var/tmp/lightv.deb");
+  const output = await machine.ok("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/lightv.deb 2>&1", {
+    timeoutMs: 120_000 * machine.patience,
+  });
+  await machine.ok("rm /var/tmp/lightv.deb");
+  return output;
+}
