@@ -4,13 +4,10 @@
  *
  *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--record]
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import * as assert from "uvu/assert";
-import { DIST } from "#test/lib/command.ts";
 import { suite } from "#test/lib/suite.ts";
-import manifest from "../../package.json" with { type: "json" };
+import { packageFile } from "./lib/packages.ts";
 import { runCuts } from "./lib/power-cuts/rounds.ts";
 import type { Platform } from "./lib/recipe.ts";
 
@@ -21,7 +18,7 @@ const FEW = 6;
 const { values } = parseArgs({
   options: {
     "power-cuts": { type: "string", default: String(FEW) },
-    arch: { type: "string", default: "amd64" },
+    arch: { type: "string", default: process.env.LIGHTV_SYSTEM_PLATFORM ?? "amd64" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     deb: { type: "string" },
     record: { type: "boolean", default: false },
@@ -31,13 +28,12 @@ const { values } = parseArgs({
 const platform = String(values.arch) as Platform;
 const cuts = Number(values["power-cuts"]);
 const seed = Number(values.seed);
-const deb = String(values.deb ?? join(DIST, "packages", `lightv_${manifest.version}_${platform}.deb`));
 
 test(
   `${cuts} power cuts on ${platform}: no device lost, no half state, no acknowledged event lost`,
   async (t) => {
     if (process.getuid?.() !== 0) t.skip("needs root, to make a disk");
-    if (!existsSync(deb)) t.skip(`${deb} is missing: npm run package`);
+    const deb = typeof values.deb === "string" ? values.deb : packageFile(platform);
     console.log(`seed ${seed}`);
     const entry = await runCuts({ platform, deb, cuts, seed, record: values.record === true, signal: t.signal });
     assert.equal(entry.failures, []);

@@ -81,7 +81,8 @@ export class Activities {
     const { name, digest, size } = await busyboxImageFile(file, {
       ...options,
       name: `test-${this.#images}`,
-      architecture: this.#life.platform,
+      architecture: this.#life.base.platform,
+      busybox: this.#life.base.busybox,
     });
     await this.#life.fleet.push(file);
     await rm(file);

@@ -13,14 +13,13 @@ import { Machine } from "../machine.ts";
 import type { CutReport } from "../power-disk/store.ts";
 import { PowerDisk } from "../power-disk.ts";
 import type { Platform } from "../recipe.ts";
-import { rootFs } from "../rootfs.ts";
+import { type RootFs, rootFs } from "../rootfs.ts";
+import { HOST } from "../site.ts";
 import { installOffline } from "./install.ts";
 
 export const DEVICE = "cut-off";
 /** Where an app of every desired state answers, inside the device. */
 export const WEB_PORT = 8080;
-/** The host as QEMU's user network shows it (qemu-system(1), -netdev user). */
-const HOST = "10.0.2.2";
 
 export interface LifeOptions {
   readonly platform: Platform;
@@ -29,7 +28,7 @@ export interface LifeOptions {
 }
 
 export class Life {
-  readonly platform: Platform;
+  readonly base: RootFs;
   readonly directory: string;
   readonly fleet: Fleet;
   readonly disk: PowerDisk;
@@ -39,8 +38,8 @@ export class Life {
   apps: readonly App[] = [];
   revision = 0;
 
-  private constructor(platform: Platform, directory: string, fleet: Fleet, disk: PowerDisk, machine: Machine, webPort: number) {
-    this.platform = platform;
+  private constructor(base: RootFs, directory: string, fleet: Fleet, disk: PowerDisk, machine: Machine, webPort: number) {
+    this.base = base;
     this.directory = directory;
     this.fleet = fleet;
     this.disk = disk;
@@ -60,6 +59,8 @@ export class Life {
       ],
     });
     await fleet.start();
+    // It says where devices reach it; we are on this side.
+    fleet.endpoints = { ...fleet.endpoints, api: `http://127.0.0.1:${apiPort}` };
     const file = join(directory, "disk.raw");
     await run("cp", ["--sparse=always", "--reflink=auto", base.disk, file]);
     const configuration = [
@@ -73,7 +74,7 @@ export class Life {
     const socket = join(directory, "nbd");
     const disk = await PowerDisk.open({ file, socket });
     const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512 });
-    return new Life(platform, directory, fleet, disk, machine, webPort);
+    return new Life(base, directory, fleet, disk, machine, webPort);
   }
 
   /** SIGKILL to QEMU, and in the same moment the disk loses what it had not made durable. */

@@ -59,9 +59,10 @@ class Rounds {
 
   async run(): Promise<RunEntry> {
     const { cuts, signal } = this.#options;
-    await this.#activities.first();
     let lost = 0;
-    await this.#back();
+    if (!(await this.#back())) throw new Error("the new device does not work, before any cut");
+    await this.#activities.first();
+    await this.#life.reach(BACK_MS * this.#life.machine.patience);
     await this.#wear();
     while (this.#cuts < cuts && !signal.aborted) {
       const activity = this.#dice.pick(ACTIVITIES);
@@ -133,6 +134,7 @@ class Rounds {
   /** The app of the desired version, and no other. */
   async #answers(): Promise<void> {
     const wanted = this.#life.apps.find(({ name }) => name === "web")?.env?.VERSION;
+    if (wanted === undefined) return;
     let answer: string | undefined;
     const end = performance.now() + 30_000;
     while (answer !== wanted && performance.now() < end) {
