@@ -38,6 +38,8 @@ import { TIMING } from "#agent/supervisor/model.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
+import { launchOf } from "#agent/update/launch.ts";
+import { UpdatePart } from "#agent/update/part.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -47,20 +49,28 @@ const DEFAULT_CONFIG = "/etc/lightv/lightvd.conf";
 const DATABASE_CACHE_KIB = 256;
 const RECONNECT_MIN_MS = 500;
 const REBOOT_COMMAND_MS = 60_000;
+/** Exit code of an agent on trial that could not prove itself. */
+const UPDATE_FAILED = 3;
 
-async function main(args: readonly string[]): Promise<void> {
+/** Gives the exit code. */
+async function main(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args);
-  if (flags.mode === "help") return void process.stdout.write(HELP);
-  if (flags.mode === "version") return void process.stdout.write(`lightvd ${manifest.version}\n`);
+  if (flags.mode === "help") return print(HELP);
+  if (flags.mode === "version") return print(`lightvd ${manifest.version}\n`);
   const installed = join(here, "../../etc/lightv/lightvd.conf");
   const file = flags.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : installed);
   const config = await loadConfig(file, flags.values, flags.config !== undefined);
-  if (flags.mode === "check-config") return void process.stdout.write(`${file}: the configuration is right\n`);
-  if (flags.mode === "inventory") return void process.stdout.write(JSON.stringify(await collectInventory(config.root)));
-  await serve(config, flags);
+  if (flags.mode === "check-config") return print(`${file}: the configuration is right\n`);
+  if (flags.mode === "inventory") return print(JSON.stringify(await collectInventory(config.root)));
+  return serve(config, flags, args);
 }
 
-async function serve(config: Config, flags: Flags): Promise<void> {
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+async function serve(config: Config, flags: Flags, args: readonly string[]): Promise<number> {
   const clock = systemClock();
   const log = createLogger({
     level: config.logLevel,
@@ -71,19 +81,20 @@ async function serve(config: Config, flags: Flags): Promise<void> {
   const native = loadNative(locate(flags.addon, "--addon", [join(here, "lightv.node"), join(here, "../build/release/lightv.node")]));
   const monitorBinary = locate(flags.monitor, "--monitor", [join(here, "../../bin/lightv"), join(here, "../build/release/lightv")]);
   const stopping = new AbortController();
-  const agent = new Agent({ config, clock, log, native, monitorBinary, signal: stopping.signal });
-  const ended = new Promise<string>((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
+  const { promise: ended, resolve: end } = Promise.withResolvers<{ reason: string; code: number }>();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => end({ reason: name, code: 0 }));
+  const onUpdate = (reason: string, failed: boolean): void => end({ reason, code: failed ? UPDATE_FAILED : 0 });
+  const agent = new Agent({ config, clock, log, native, monitorBinary, signal: stopping.signal, args, onUpdate });
   try {
     await agent.start();
     const quiet = [keepWatchdog(native, process.env.WATCHDOG_USEC), keepSmall()];
     native.sdNotify("READY=1");
     log.info("ready", { version: manifest.version, root: config.root });
-    const signal = await ended;
+    const { reason, code } = await ended;
     native.sdNotify("STOPPING=1");
-    log.info(`stopping on ${signal}; the workloads go on`);
-    for (const end of quiet) end();
+    log.info(`stopping: ${reason}; the workloads go on`);
+    for (const cease of quiet) cease();
+    return code;
   } finally {
     stopping.abort(new LightvError("LV_UNAVAILABLE", "the agent is stopping"));
     await agent.stop();
@@ -98,6 +109,10 @@ interface Base {
   readonly native: Native;
   readonly monitorBinary: string;
   readonly signal: AbortSignal;
+  /** Our command line: another version of the agent is started with the same. */
+  readonly args: readonly string[];
+  /** Another version of the agent has to run now. */
+  readonly onUpdate: (reason: string, failed: boolean) => void;
 }
 
 /** What works without a network. */
@@ -106,6 +121,7 @@ interface Inside {
   readonly journal: CommandJournal;
   readonly engine: SandboxEngine;
   readonly supervisor: Supervisor;
+  readonly images: ImageSource;
   readonly desired: DesiredState;
   readonly access: Access;
 }
@@ -122,6 +138,10 @@ class Agent {
   private readonly base: Base;
   private readonly undos: (() => unknown)[] = [];
   private link: Link | undefined;
+  private reporter: Reporter | undefined;
+  /** The controller has committed everything up to this agent's start when it has acknowledged this number. */
+  private startSeq = Number.POSITIVE_INFINITY;
+  private heard = false;
 
   constructor(base: Base) {
     this.base = base;
@@ -129,9 +149,12 @@ class Agent {
 
   async start(): Promise<void> {
     const inside = await this.startInside();
-    const outside = this.startOutside(inside);
-    this.connect(inside, outside);
+    const update = this.makeUpdate(inside);
+    const outside = this.startOutside(inside, update);
+    this.connect(inside, outside, update);
     this.serveStatus(inside);
+    update.start(inside.desired.current.agent);
+    this.undos.push(() => update.stop());
   }
 
   /** Undoes start() in reverse order. */
@@ -151,6 +174,7 @@ class Agent {
     const outbox = new Outbox(database, clock, config.outboxMaxBytes);
     outbox.load();
     outbox.add({ type: "agent.started", data: { version: manifest.version, pid: process.pid } });
+    this.startSeq = outbox.lastSeq();
     const records = new RecordStore(database);
     records.load();
     const engine = new SandboxEngine(native.openEngine({ root: config.root, run: config.runroot, monitorBinary }));
@@ -159,9 +183,10 @@ class Agent {
     const store = new DeviceImageStore({ root: config.root, clock, random: Math.random });
     await store.start(signal);
     this.undos.push(() => store.stop());
+    const images = new ImageSource(store, clock, () => access.endpoint());
     const supervisor = new Supervisor({
       engine,
-      images: new ImageSource(store, clock, () => access.endpoint()),
+      images,
       records,
       events: outbox,
       clock,
@@ -178,7 +203,7 @@ class Agent {
     if (desired.current.revision > 0) supervisor.setDesired(targetsOf(desired.current));
     supervisor.start();
     this.undos.push(() => supervisor.stop());
-    return { outbox, journal: new CommandJournal(database), engine, supervisor, desired, access };
+    return { outbox, journal: new CommandJournal(database), engine, supervisor, images, desired, access };
   }
 
   private makeAccess(outbox: Outbox): Access {
@@ -194,17 +219,48 @@ class Agent {
     });
   }
 
-  private startOutside({ outbox, journal, engine, supervisor, desired }: Inside): Outside {
+  private makeUpdate({ outbox, supervisor, images }: Inside): UpdatePart {
+    const { config, clock, log, native, args, onUpdate } = this.base;
+    return new UpdatePart({
+      launch: launchOf(process.env),
+      version: manifest.version,
+      tree: join(here, "../.."),
+      args,
+      architecture: goArch(),
+      keysDirectory: config.updateKeysDirectory,
+      trialMs: config.updateTrialMs,
+      operationTimeoutMs: config.operationTimeoutMs,
+      clock,
+      log,
+      events: outbox,
+      payloads: {
+        fetch: (image, signal, onProgress) => images.pullPinned(image, { signal, onProgress }),
+        unpin: (digest) => images.unpin(digest),
+        makeRoom: () => images.collect(),
+        discard: (digest) => images.discard(digest),
+      },
+      native,
+      isOnline: () => this.link?.connected ?? false,
+      hasAdopted: () => supervisor.hasAdopted,
+      isHeard: () => this.heard,
+      end: onUpdate,
+      onChange: () => this.reporter?.kick(),
+    });
+  }
+
+  private startOutside({ outbox, journal, engine, supervisor, desired }: Inside, update: UpdatePart): Outside {
     const { config, clock, log, signal } = this.base;
     const reporter = new Reporter({
       clock,
       log,
       apps: () => supervisor.reports(),
+      agent: () => update.report(),
       desiredRevision: () => desired.current.revision,
       rejectedMessages: () => this.link?.rejectedMessages ?? 0,
       lostEvents: () => outbox.lost(),
       send: async (message) => this.online().publish("reported", message),
     });
+    this.reporter = reporter;
     const heartbeat = new Heartbeat({
       clock,
       log,
@@ -245,9 +301,9 @@ class Agent {
   }
 
   /** Begins to enrol if need be, and then to connect; neither is waited for. */
-  private connect(inside: Inside, outside: Outside): void {
+  private connect(inside: Inside, outside: Outside, update: UpdatePart): void {
     const { log, signal } = this.base;
-    const handlers = this.handlers(inside, outside);
+    const handlers = this.handlers(inside, outside, update);
     const linked = inside.access.obtain(signal).then((credentials) => {
       if (credentials === undefined || signal.aborted) return;
       this.link = this.makeLink(credentials, inside, handlers);
@@ -280,7 +336,11 @@ class Agent {
   }
 
   /** What comes in from the controller, and who deals with it. */
-  private handlers({ outbox, supervisor, desired: state }: Inside, { reporter, heartbeat, pump, commands }: Outside): LinkHandlers {
+  private handlers(
+    { outbox, supervisor, desired: state }: Inside,
+    { reporter, heartbeat, pump, commands }: Outside,
+    update: UpdatePart,
+  ): LinkHandlers {
     const { clock, log, signal } = this.base;
     const reject = limitedRejection(clock, (data) => outbox.add({ type: "message.rejected", data }));
     const intake = new Intake({
@@ -288,7 +348,10 @@ class Agent {
       clock,
       log,
       signal,
-      enforce: (desired: Desired) => supervisor.setDesired(targetsOf(desired)),
+      enforce: (desired: Desired) => {
+        supervisor.setDesired(targetsOf(desired));
+        update.setWanted(desired.agent);
+      },
       reject: (reason: string) => reject("desired", reason, undefined),
       done: () => reporter.kick(),
     });
@@ -296,6 +359,7 @@ class Agent {
       onDesired: (message) => intake.offer(message),
       onAck: ({ seq, now }) => {
         commands.controllerClock.hear(now);
+        this.hear(seq, outbox);
         pump.acknowledge(seq);
       },
       onCommand: (command) => commands.take(command),
@@ -312,6 +376,12 @@ class Agent {
           });
       },
     };
+  }
+
+  private hear(seq: number, outbox: Outbox): void {
+    // A controller that knows more numbers than we have given makes the outbox number what waits anew, behind them.
+    if (seq > outbox.lastSeq()) this.startSeq = seq + outbox.count();
+    else if (seq >= this.startSeq) this.heard = true;
   }
 
   private serveStatus({ supervisor, desired, outbox, access }: Inside): void {
@@ -343,7 +413,7 @@ async function run([file = "", ...args]: readonly string[]): Promise<void> {
 
 main(process.argv.slice(2)).then(
   // Timers of libraries must not keep us: everything of ours is stopped.
-  () => process.exit(0),
+  (code) => process.exit(code),
   (error: unknown) => {
     const usage = isLightvError(error, "LV_USAGE") || isLightvError(error, "LV_CONFIG");
     process.stderr.write(

@@ -25,6 +25,8 @@ export const SCHEMA = {
   "memory-reserve": confBytes(0),
   "operation-timeout": confInteger(1, 86_400, " of seconds"),
   "reboot-command": confWords,
+  "update-keys-dir": path,
+  "update-trial": confInteger(10, 600, " of seconds"),
   "log-level": confChoice(...LOG_LEVELS),
 } as const;
 
@@ -48,6 +50,8 @@ export interface Config {
   readonly memoryReserveBytes: number;
   readonly operationTimeoutMs: number;
   readonly rebootCommand: readonly string[];
+  readonly updateKeysDirectory: string;
+  readonly updateTrialMs: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -87,6 +91,8 @@ export function resolveConfig(values: Values, file: string): Config {
     memoryReserveBytes: values["memory-reserve"] ?? 64 * 1024 * 1024,
     operationTimeoutMs: (values["operation-timeout"] ?? 600) * 1000,
     rebootCommand: values["reboot-command"] ?? ["systemctl", "reboot"],
+    updateKeysDirectory: values["update-keys-dir"] ?? "/etc/lightv/update-keys",
+    updateTrialMs: (values["update-trial"] ?? 60) * 1000,
     logLevel: values["log-level"] ?? "info",
   };
 }

@@ -151,7 +151,8 @@ export class Outbox {
     for (const row of rows) this.database.prepare("INSERT INTO event (bytes, body) VALUES (?, ?)").run(row.bytes ?? 0, row.body ?? "");
   }
 
-  private lastSeq(): number {
+  /** The number that was given last; 0 when none was. */
+  lastSeq(): number {
     return Number(this.database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'event'").get()?.seq ?? 0);
   }
 

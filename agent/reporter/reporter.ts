@@ -2,13 +2,14 @@
 import type { Clock } from "#agent/lib/clock.ts";
 import { messageOf } from "#agent/lib/errors.ts";
 import type { Logger } from "#agent/lib/log.ts";
-import type { AppReport, Inventory, Reported } from "#agent/wire/protocol/reported.ts";
+import type { AgentReport, AppReport, Inventory, Reported } from "#agent/wire/protocol/reported.ts";
 import { MAX_PAYLOAD_BYTES } from "#agent/wire/topics.ts";
 
 export interface ReporterOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly apps: () => AppReport[];
+  readonly agent: () => AgentReport;
   readonly desiredRevision: () => number;
   readonly rejectedMessages: () => number;
   readonly lostEvents: () => number;
@@ -71,9 +72,10 @@ export class Reporter {
     }
   }
 
-  private content(): Pick<Reported, "desiredRevision" | "apps" | "rejectedMessages" | "lostEvents"> {
-    const { apps, desiredRevision, rejectedMessages, lostEvents } = this.options;
-    return { desiredRevision: desiredRevision(), apps: apps(), rejectedMessages: rejectedMessages(), lostEvents: lostEvents() };
+  private content(): Pick<Reported, "desiredRevision" | "apps" | "agent" | "rejectedMessages" | "lostEvents"> {
+    const { apps, agent, desiredRevision, rejectedMessages, lostEvents } = this.options;
+    const counts = { rejectedMessages: rejectedMessages(), lostEvents: lostEvents() };
+    return { desiredRevision: desiredRevision(), apps: apps(), agent: agent(), ...counts };
   }
 
   private message(content: ReturnType<Reporter["content"]>, withInventory: boolean): Reported {

@@ -36,6 +36,10 @@ export interface Native {
   verifyImage(path: string, onProgress?: (done: number, total: number) => void): Promise<string>;
   /** Header and manifest only. */
   readImage(path: string): Promise<string>;
+  /** The tree of an image into a directory that is there and empty; all of it is on the disk when it resolves. The image is not verified. */
+  unpackImage(path: string, directory: string): Promise<void>;
+  /** syncfs(2) of the file system that `path` lies on. */
+  syncFileSystem(path: string): Promise<void>;
   /** sd_notify(3): false when NOTIFY_SOCKET is not set, or nobody takes the message. */
   sdNotify(state: string): boolean;
 }

@@ -51,6 +51,8 @@ export interface ImageStore {
    * aborts. Two calls for one digest share the transfer. Throws LV_DISK_FULL, LV_IMAGE_DIGEST, LV_IMAGE_BROKEN, LV_FETCH (4xx), LV_DENIED.
    */
   fetch(request: FetchRequest, signal: AbortSignal): Promise<StoredImage>;
+  /** Removes an image that has turned out to be damaged: the next fetch gets it anew. Its names stay. */
+  discard(digest: string): Promise<void>;
   /** Removes images that are in nobody's `keep`, oldest use first, when the disk is short (or all of them, with `all`). */
   collect(keep: ReadonlySet<string>, options?: { all?: boolean }): Promise<Collected>;
 }
@@ -156,6 +158,10 @@ export class DeviceImageStore implements ImageStore {
   get #downloadOptions(): DownloadOptions {
     const { clock, random, reserveBytes = RESERVE_BYTES, backoff = BACKOFF, idleMs = IDLE_MS } = this.#options;
     return { files: this.#files, clock, random, reserveBytes, backoff, idleMs };
+  }
+
+  async discard(digest: string): Promise<void> {
+    await rm(this.#files.image(digest), { force: true });
   }
 
   async collect(keep: ReadonlySet<string>, options: { all?: boolean } = {}): Promise<Collected> {

@@ -22,6 +22,8 @@ export class ImageSource implements Images {
   private readonly endpoint: () => Endpoint | undefined;
   private readonly known = new Map<string, ImageFacts>();
   private kept: ReadonlySet<string> = new Set();
+  /** Of others than apps, for a while. */
+  private readonly pinned = new Set<string>();
   private collectedAt: number | undefined;
 
   constructor(store: ImageStore, clock: Clock, endpoint: () => Endpoint | undefined) {
@@ -52,7 +54,7 @@ export class ImageSource implements Images {
       await this.store.fetch({ ...request, onProgress: ({ done, total, trouble }) => onProgress(done, total, trouble) }, signal);
     } catch (error) {
       // Make room for the next try.
-      if (isLightvError(error, "LV_DISK_FULL")) await this.store.collect(this.kept);
+      if (isLightvError(error, "LV_DISK_FULL")) await this.collect();
       throw error;
     }
   }
@@ -63,7 +65,29 @@ export class ImageSource implements Images {
     this.collectedAt ??= now;
     if (now - this.collectedAt < COLLECT_MS) return;
     this.collectedAt = now;
-    await this.store.collect(digests);
+    await this.collect();
+  }
+
+  /** As pull; the file stays until unpin, whoever else wants it. Gives its path. */
+  async pullPinned(image: App["image"], options: PullOptions): Promise<string> {
+    this.pinned.add(image.digest);
+    await this.pull(image, options);
+    const stored = await this.store.find(image.digest);
+    if (stored === undefined) throw new LightvError("LV_UNAVAILABLE", `image ${image.name} was removed`, { hint: "it is fetched again" });
+    return stored.path;
+  }
+
+  unpin(digest: string): void {
+    this.pinned.delete(digest);
+  }
+
+  discard(digest: string): Promise<void> {
+    return this.store.discard(digest);
+  }
+
+  /** Images that nobody keeps go when the disk is short. */
+  async collect(): Promise<void> {
+    await this.store.collect(new Set([...this.kept, ...this.pinned]));
   }
 
   /** Our password goes to our controller only. */

@@ -33,6 +33,7 @@ export class Supervisor {
   private listeners: (() => void)[] = [];
   private wake: (() => void) | undefined;
   private dirty = false;
+  private observed = false;
   private stopping = new AbortController();
   private loop: Promise<void> = Promise.resolve();
 
@@ -70,6 +71,11 @@ export class Supervisor {
 
   onChange(listener: () => void): void {
     this.listeners.push(listener);
+  }
+
+  /** What runs has been found and taken over, at least once. */
+  get hasAdopted(): boolean {
+    return this.observed;
   }
 
   reports(): AppReport[] {
@@ -145,6 +151,7 @@ export class Supervisor {
   /** One round; gives the longest time until the next. */
   private async cycle(): Promise<number> {
     await this.observer.observe(this.targets ?? []);
+    this.observed = true;
     if (this.targets === undefined) return RESYNC_MS;
     await this.learnImages(this.targets);
     this.plans = plan(this.targets, this.world());

@@ -21,6 +21,7 @@ export const CODES = {
   LV_COMMAND_NOT_EXECUTABLE: "the command can't be executed",
   LV_BUDGET: "the device has not what the app asks for",
   LV_TIMEOUT: "it took longer than allowed",
+  LV_UPDATE: "a version of the agent was not taken, or was rolled back",
   // messages
   LV_MESSAGE: "a message is broken or unknown",
   LV_EXPIRED: "the command came after its time",

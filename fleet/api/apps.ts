@@ -89,7 +89,7 @@ function refuseTwins(apps: readonly AppType[]): void {
 }
 
 /** The device would only pull it to refuse it. */
-async function refuseForeign(db: Db, device: string, image: ImageRow): Promise<void> {
+export async function refuseForeign(db: Db, device: string, image: ImageRow): Promise<void> {
   const architecture = (await findDevice(db, device))?.architecture;
   if (architecture === undefined || architecture === image.architecture) return;
   throw new LightvError("LV_IMAGE_PLATFORM", `image ${image.name} is for ${image.architecture}, and ${device} is ${architecture}`, {
@@ -103,7 +103,7 @@ async function byDigest(db: Db, digest: string): Promise<ImageRow> {
   return row;
 }
 
-async function resolve(db: Db, reference: string): Promise<ImageRow> {
+export async function resolve(db: Db, reference: string): Promise<ImageRow> {
   if (reference.startsWith("sha256:")) return byDigest(db, reference);
   const row = await findImageByName(db, withTag(reference));
   if (row === undefined) throw noImage(reference);

@@ -4,6 +4,7 @@ import swagger from "@fastify/swagger";
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
 import { errnoOf, LightvError, messageOf } from "#agent/lib/errors.ts";
+import { agentRoutes } from "./agent.ts";
 import { appRoutes } from "./apps.ts";
 import { requireToken } from "./auth.ts";
 import { commandRoutes } from "./commands.ts";
@@ -79,7 +80,8 @@ export async function build({ tls, context, onDefect }: Omit<ServerOptions, "lis
   });
   await api.register((closed, _options, done) => {
     closed.addHook("onRequest", requireToken(context));
-    for (const routes of [deviceRoutes, appRoutes, commandRoutes, eventRoutes, streamRoutes, tokenRoutes]) routes(closed as Api, context);
+    for (const routes of [deviceRoutes, agentRoutes, appRoutes, commandRoutes, eventRoutes, streamRoutes, tokenRoutes])
+      routes(closed as Api, context);
     done();
   });
   await api.ready();

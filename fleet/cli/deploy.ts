@@ -151,7 +151,7 @@ function find({ apps }: DesiredView, name: string) {
 }
 
 /** What to wait for: true when it is so, a text while it is not. Throws when it can't become so. */
-type Condition = (view: DeviceView) => true | string;
+export type Condition = (view: DeviceView) => true | string;
 
 /** An app that did not change keeps its sandbox, and with it the revision that it was made from. */
 function isRunning(view: DeviceView, name: string, desired: DesiredView, same: boolean): true | string {
@@ -179,17 +179,17 @@ function describe({ phase, reason, progress }: AppReport): string {
 }
 
 /** Tells every change on stderr. Throws LV_TIMEOUT with the last state. */
-async function waitFor(client: Client, device: string, timeoutMs: number, condition: Condition): Promise<void> {
+export async function waitFor(client: Client, device: string, timeoutMs: number, condition: Condition, label = ""): Promise<void> {
   const end = performance.now() + timeoutMs;
   let told = "";
   for (;;) {
     const state = condition(await client.call<DeviceView>("GET", `/v1/devices/${encodeURIComponent(device)}`));
     if (state === true) return;
-    if (state !== told) process.stderr.write(`${oneLine(state)}\n`);
+    if (state !== told) process.stderr.write(`${label}${oneLine(state)}\n`);
     told = state;
     if (performance.now() > end)
       throw new LightvError("LV_TIMEOUT", `not reached after ${timeoutMs / 1000} s: ${state}`, {
-        hint: "it goes on all the same; `lightv fleet apps` shows where it is",
+        hint: "it goes on all the same; `lightv fleet apps` and `devices` show where it is",
       });
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -25,7 +25,7 @@ export function deviceVerbs(fleet: Command): void {
             d.reportedRevision === d.desiredRevision ? `${d.desiredRevision}` : `${d.reportedRevision} of ${d.desiredRevision}`,
           APPS: (d) => d.apps.map(({ name, phase }) => `${name} (${phase})`).join(", "),
           ARCH: (d) => d.architecture,
-          AGENT: (d) => d.agentVersion,
+          AGENT: agentState,
         });
     });
 
@@ -101,7 +101,8 @@ function describe(view: DeviceView): string {
   const lines: string[][] = [
     ["Device:", view.id],
     ["Status:", `${view.online ? "online" : "offline"}, last seen ${ago(view.lastSeenAt, Date.now())}`],
-    ["Agent:", `${view.agentVersion} (${view.architecture}), enrolled ${ago(view.enrolledAt, Date.now())}`],
+    ["Agent:", `${agentState(view)} (${view.architecture}), enrolled ${ago(view.enrolledAt, Date.now())}`],
+    ...(view.agent?.reason ? [["Agent's update:", view.agent.reason]] : []),
     ["Revision:", `desired ${view.desired.revision}, on the device ${reported?.desiredRevision ?? 0}`],
   ];
   if (inventory !== null) {
@@ -126,6 +127,13 @@ function describe(view: DeviceView): string {
   const head = table(lines.map((line) => line.map(oneLine)));
   if (apps.length === 0) return head;
   return `${head}\n\n${table([["APP", "PHASE", "MEMORY", "RESTARTS", "REASON"], ...apps.map((app) => app.map(oneLine))])}`;
+}
+
+/** "0.1.0", or with what becomes of another version: "0.1.0, 0.2.0 failed". */
+export function agentState({ agent, agentVersion }: Pick<DeviceSummary, "agent" | "agentVersion">): string {
+  if (agent === null || agent.wanted === undefined) return agent?.phase === "trial" ? `${agentVersion} (trial)` : agentVersion;
+  const { done = 0, total = 0 } = agent.progress ?? {};
+  return `${agentVersion}, ${agent.wanted.version} ${agent.phase}${total === 0 ? "" : ` ${Math.floor((done / total) * 100)} %`}`;
 }
 
 async function readLine(prompt: string): Promise<string> {

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { readFileIfExists } from "#agent/lib/atomic-file.ts";
 import { LightvError } from "#agent/lib/errors.ts";
+import type { Client } from "./client.ts";
 import { ago, bytes, Progress, printRows } from "./output.ts";
 import { openSession } from "./session.ts";
 import { withTag } from "./values.ts";
@@ -17,20 +18,10 @@ export function imageVerbs(fleet: Command): void {
     .option("-q, --quiet", "only the digest")
     .action(async (image: string, options: { name?: string; quiet?: boolean }, command: Command) => {
       const { client, format } = await openSession(command);
-      const { path, name, digest } = await locate(image);
-      const wanted = options.name ?? name;
-      const known =
-        digest === undefined ? undefined : await find(client.call<{ images: ImageView[] }>("GET", "/v1/images"), digest, wanted);
-      const progress = new Progress(`Pushing ${basename(wanted ?? image)}`, options.quiet ?? false);
-      const query = wanted === undefined ? "" : `?name=${encodeURIComponent(withTag(wanted))}`;
-      const pushed =
-        known ??
-        (await client
-          .upload<ImageView>(`/v1/images${query}`, path, (done, total) => progress.show(done, total))
-          .finally(() => progress.end()));
+      const { pushed, known } = await push(client, image, options.name, options.quiet ?? false);
       if (format === "json") console.log(JSON.stringify(pushed));
       else if (options.quiet) console.log(pushed.digest);
-      else console.log(`${pushed.name}: ${pushed.digest} (${bytes(pushed.size)})${known === undefined ? "" : ", already there"}`);
+      else console.log(`${pushed.name}: ${pushed.digest} (${bytes(pushed.size)})${known ? ", already there" : ""}`);
     });
 
   fleet
@@ -80,6 +71,23 @@ export function pickImage(images: readonly ImageView[], reference: string): stri
   if (found.size > 1)
     throw new LightvError("LV_CONFLICT", `"${reference}" is more than one image on the controller`, { hint: "give more of the digest" });
   return digest;
+}
+
+/** `image` as locate() takes it. `known`: it was there already. */
+export async function push(
+  client: Client,
+  image: string,
+  givenName: string | undefined,
+  quiet: boolean,
+): Promise<{ pushed: ImageView; known: boolean }> {
+  const { path, name, digest } = await locate(image);
+  const wanted = givenName ?? name;
+  const known = digest === undefined ? undefined : await find(client.call<{ images: ImageView[] }>("GET", "/v1/images"), digest, wanted);
+  if (known !== undefined) return { pushed: known, known: true };
+  const progress = new Progress(`Pushing ${basename(wanted ?? image)}`, quiet);
+  const query = wanted === undefined ? "" : `?name=${encodeURIComponent(withTag(wanted))}`;
+  const upload = client.upload<ImageView>(`/v1/images${query}`, path, (done, total) => progress.show(done, total));
+  return { pushed: await upload.finally(() => progress.end()), known: false };
 }
 
 async function find(list: Promise<{ images: ImageView[] }>, digest: string, name: string | undefined): Promise<ImageView | undefined> {

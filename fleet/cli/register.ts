@@ -1,5 +1,7 @@
 /** `lightv fleet …`: all verbs, on whatever program they are hung. */
 import type { Command } from "commander";
+import { agentVerbs } from "./agent.ts";
+import { agentKeyVerbs } from "./agent-keys.ts";
 import { commandVerbs } from "./commands.ts";
 import { deployVerbs } from "./deploy.ts";
 import { deviceVerbs } from "./devices.ts";
@@ -9,7 +11,7 @@ import { watchVerbs } from "./watch.ts";
 
 export function registerFleet(program: Command): void {
   const fleet = program.command("fleet").description("Devices of a fleet controller, and what they run").enablePositionalOptions();
-  for (const verbs of [deviceVerbs, deployVerbs, watchVerbs, commandVerbs, imageVerbs, tokenVerbs]) verbs(fleet);
+  for (const verbs of [deviceVerbs, deployVerbs, watchVerbs, commandVerbs, imageVerbs, agentVerbs, agentKeyVerbs, tokenVerbs]) verbs(fleet);
   withConnection(fleet);
 }
 

@@ -1,7 +1,8 @@
 /** The API's answers as far as the verbs use them. */
 import type { App } from "#agent/wire/protocol/app.ts";
+import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { Metric } from "#agent/wire/protocol/metric.ts";
-import type { AppReport, Inventory, Reported } from "#agent/wire/protocol/reported.ts";
+import type { AgentReport, AppReport, Inventory, Reported } from "#agent/wire/protocol/reported.ts";
 import type { CommandResult } from "#agent/wire/protocol/result.ts";
 
 export interface DeviceSummary {
@@ -10,6 +11,8 @@ export interface DeviceSummary {
   readonly lastSeenAt: string | null;
   readonly architecture: string;
   readonly agentVersion: string;
+  /** As the device last told it; null from an agent that tells nothing of itself. */
+  readonly agent: AgentReport | null;
   readonly desiredRevision: number;
   readonly reportedRevision: number;
   readonly apps: readonly Pick<AppReport, "name" | "phase" | "reason">[];
@@ -29,6 +32,7 @@ export interface DesiredView {
   readonly revision: number;
   readonly issuedAt: string | null;
   readonly apps: readonly App[];
+  readonly agent?: DesiredAgent;
 }
 
 export interface EventView {

@@ -3,7 +3,7 @@ import { LightvError } from "#agent/lib/errors.ts";
 import { encodeMessage, type Message } from "#agent/wire/messages.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import type { Command } from "#agent/wire/protocol/cmd.ts";
-import type { Desired } from "#agent/wire/protocol/desired.ts";
+import type { Desired, DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { Channel } from "#agent/wire/topics.ts";
 import type { Broker } from "#fleet/broker/port.ts";
 import {
@@ -85,11 +85,21 @@ export class Dispatcher {
     await this.#send(device, "desired", desired);
   }
 
+  /** As changeDesired, of the apps alone. */
+  setDesired(device: string, change: (apps: App[], db: Db) => Promise<App[]> | App[], expected?: number): Promise<Desired> {
+    return this.changeDesired(device, async ({ agent, apps }, _revision, db) => ({ agent, apps: await change(apps, db) }), expected);
+  }
+
   /**
-   * Changes what a device shall run and sends it; `change` gets the apps of now. Throws LV_NOT_FOUND for the device, LV_STALE_REVISION
-   * when `expected` is given and is not the revision of now, LV_USAGE when the whole does not fit into a message.
+   * Changes what a device shall run and sends it; `change` gets what it shall run now, and the revision that the result will have. Throws
+   * LV_NOT_FOUND for the device, LV_STALE_REVISION when `expected` is given and is not the revision of now, LV_USAGE when the whole does
+   * not fit into a message.
    */
-  async setDesired(device: string, change: (apps: App[], db: Db) => Promise<App[]> | App[], expected?: number): Promise<Desired> {
+  async changeDesired(
+    device: string,
+    change: (current: Desired, revision: number, db: Db) => Promise<{ apps: App[]; agent: DesiredAgent | undefined }>,
+    expected?: number,
+  ): Promise<Desired> {
     const { store, broker } = this.#options;
     const { desired, payload } = await store.transaction(async (db) => {
       const current = await getDesired(db, device);
@@ -99,7 +109,8 @@ export class Dispatcher {
           hint: "read it again and repeat the change",
         });
       const revision = Math.max(current.revision, await reportedRevision(db, device)) + 1;
-      const next: Desired = { revision, issuedAt: this.#iso(), apps: await change(current.apps, db) };
+      const { apps, agent } = await change(current, revision, db);
+      const next: Desired = { revision, issuedAt: this.#iso(), apps, ...(agent === undefined ? {} : { agent }) };
       const encoded = encode("desired", next);
       await putDesired(db, device, next);
       return { desired: next, payload: encoded };

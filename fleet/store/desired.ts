@@ -1,12 +1,12 @@
 /** What each device shall run. The revision grows with every change and never goes back. */
 import type { App } from "#agent/wire/protocol/app.ts";
-import type { Desired } from "#agent/wire/protocol/desired.ts";
+import type { Desired, DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { Db } from "./schema.ts";
 
 export async function getDesired(db: Db, device: string): Promise<Desired | undefined> {
   const row = await db
     .selectFrom("devices")
-    .select(["desired_revision", "desired_issued_at", "desired_apps"])
+    .select(["desired_revision", "desired_issued_at", "desired_apps", "desired_agent"])
     .where("id", "=", device)
     .executeTakeFirst();
   if (row === undefined) return undefined;
@@ -14,6 +14,7 @@ export async function getDesired(db: Db, device: string): Promise<Desired | unde
     revision: row.desired_revision,
     issuedAt: new Date(row.desired_issued_at).toISOString(),
     apps: JSON.parse(row.desired_apps) as App[],
+    ...(row.desired_agent === null ? {} : { agent: JSON.parse(row.desired_agent) as DesiredAgent }),
   };
 }
 
@@ -25,6 +26,7 @@ export async function putDesired(db: Db, device: string, desired: Desired): Prom
       desired_revision: desired.revision,
       desired_issued_at: Date.parse(desired.issuedAt),
       desired_apps: JSON.stringify(desired.apps),
+      desired_agent: desired.agent === undefined ? null : JSON.stringify(desired.agent),
     })
     .where("id", "=", device)
     .execute();
@@ -32,7 +34,13 @@ export async function putDesired(db: Db, device: string, desired: Desired): Prom
 
 /** Devices whose desired state names the image. */
 export async function devicesUsing(db: Db, digest: string): Promise<string[]> {
-  const rows = await db.selectFrom("devices").select("id").where("desired_apps", "like", `%"${digest}"%`).orderBy("id").execute();
+  const named = `%"${digest}"%`;
+  const rows = await db
+    .selectFrom("devices")
+    .select("id")
+    .where((eb) => eb.or([eb("desired_apps", "like", named), eb("desired_agent", "like", named)]))
+    .orderBy("id")
+    .execute();
   return rows.map((row) => row.id);
 }
 

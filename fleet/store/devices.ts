@@ -68,6 +68,7 @@ export async function putDevice(db: Db, device: NewDevice): Promise<void> {
       desired_revision: 0,
       desired_issued_at: 0,
       desired_apps: "[]",
+      desired_agent: null,
       rejected_messages: 0,
     })
     .onConflict((oc) => oc.column("id").doUpdateSet({ ...rest, session: 0, online: 0 }))

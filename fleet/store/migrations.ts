@@ -17,7 +17,10 @@ export async function migrate(db: Kysely<Tables>, flavour: Flavour): Promise<voi
 }
 
 function steps(flavour: Flavour): Record<string, Migration> {
-  return { "0001-first": { up: (db) => first(db as Kysely<Tables>, flavour) } };
+  return {
+    "0001-first": { up: (db) => first(db as Kysely<Tables>, flavour) },
+    "0002-agent": { up: (db) => db.schema.alterTable("devices").addColumn("desired_agent", "text").execute() },
+  };
 }
 
 async function first(db: Kysely<Tables>, flavour: Flavour): Promise<void> {

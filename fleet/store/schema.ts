@@ -20,6 +20,8 @@ export interface DeviceTable {
   desired_issued_at: number;
   /** JSON array of apps (agent/wire/protocol/app.ts). */
   desired_apps: string;
+  /** JSON of the wanted agent (agent/wire/protocol/desired.ts); null: whichever it has. */
+  desired_agent: string | null;
   rejected_messages: number;
 }
 

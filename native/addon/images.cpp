@@ -1,6 +1,7 @@
 #include "addon/images.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "addon/arguments.hpp"
 #include "addon/shapes.hpp"
@@ -67,12 +68,51 @@ Napi::Value callRead(const std::shared_ptr<Context>& context, const Napi::Callba
   return context->promise(info.Env(), [path] { return json(readImageFile(path), path); });
 }
 
+/** Into a directory that is there and empty; all of it is on the disk when it is over. */
+Result<Answer> unpack(const std::string& path, const std::string& directory) {
+  const Result<Fd> image = openFile(path, O_RDONLY | O_NONBLOCK);
+  if (!image) return image.error();
+  const Result<ImageInfo> info = readImage(image->get());
+  if (!info) return info.error();
+  const Result<Fd> target = openFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!target) return target.error();
+  if (Status unpacked = unpackErofs(image->get(), info->erofsSize, target->get()); !unpacked) return unpacked.error();
+  // One call for thousands of files and directories (syncfs(2)).
+  if (::syncfs(target->get()) < 0) return Error{"syncfs", errno, directory};
+  return Answer();
+}
+
+Napi::Value callUnpack(const std::shared_ptr<Context>& context, const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string path = arguments.text(0, "path");
+  const std::string directory = arguments.text(1, "directory");
+  if (!arguments.ok()) return {};
+  return context->promise(info.Env(), [path, directory] { return unpack(path, directory); });
+}
+
+/** The file system of a path, whole: what was written without fsync is on the disk when it is over. */
+Napi::Value callSync(const std::shared_ptr<Context>& context, const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string path = arguments.text(0, "path");
+  if (!arguments.ok()) return {};
+  return context->promise(info.Env(), [path]() -> Result<Answer> {
+    const Result<Fd> fd = openFile(path, O_RDONLY);
+    if (!fd) return fd.error();
+    if (::syncfs(fd->get()) < 0) return Error{"syncfs", errno, path};
+    return Answer();
+  });
+}
+
 }  // namespace
 
 void addImageFunctions(Napi::Env env, Napi::Object exports, const std::shared_ptr<Context>& context) {
   const auto verifyCall = [context](const Napi::CallbackInfo& info) { return callVerify(context, info); };
   const auto readCall = [context](const Napi::CallbackInfo& info) { return callRead(context, info); };
   exports.Set("verifyImage", Napi::Function::New(env, verifyCall, "verifyImage"));
+  const auto unpackCall = [context](const Napi::CallbackInfo& info) { return callUnpack(context, info); };
+  const auto syncCall = [context](const Napi::CallbackInfo& info) { return callSync(context, info); };
+  exports.Set("unpackImage", Napi::Function::New(env, unpackCall, "unpackImage"));
+  exports.Set("syncFileSystem", Napi::Function::New(env, syncCall, "syncFileSystem"));
   exports.Set("readImage", Napi::Function::New(env, readCall, "readImage"));
 }
 

@@ -39,7 +39,8 @@ int detach(int kept) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) (void)std::signal(signal, SIG_IGN);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd <= STDERR_FILENO; ++fd) (void)::dup2(null, fd);
-  (void)::chdir("/");
+  // A working directory would keep its file system busy; "/" is there always.
+  if (::chdir("/") < 0) return -1;
   const int pidfd = ::dup2(kept, STDERR_FILENO + 1);
   if (sys::closeRange(STDERR_FILENO + 2, ~0U, 0) < 0) {
     for (int fd = STDERR_FILENO + 2; fd < 1024; ++fd) ::close(fd);
@@ -49,6 +50,7 @@ int detach(int kept) {
 
 [[noreturn]] void guard(const SlotFiles& files, const Trial& trial, int agent) {
   const int pidfd = detach(agent);
+  if (pidfd < 0) ::_exit(1);
   const std::uint64_t deadlineUs = monotonicUs() + std::uint64_t{trial.deadlineMs} * 1000;
   if (!waitForEnd(pidfd, deadlineUs) && isStillOn(files, trial)) {
     const std::string limit = std::to_string(trial.deadlineMs / 1000);

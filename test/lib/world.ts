@@ -94,8 +94,8 @@ export class World {
     await until("the device to be online", online, 30_000, () => this.agentLog());
   }
 
-  /** Enrols at the first start; later starts use the device's own credentials. */
-  async startAgent(): Promise<void> {
+  /** Of the agent; made at its first start. */
+  async configFile(): Promise<string> {
     const file = join(this.directory, "lightvd.conf");
     if (!existsSync(file)) {
       const lines = [
@@ -109,6 +109,12 @@ export class World {
       ];
       writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
     }
+    return file;
+  }
+
+  /** Enrols at the first start; later starts use the device's own credentials. */
+  async startAgent(): Promise<void> {
+    const file = await this.configFile();
     const log = openSync(join(this.directory, "lightvd.log"), "a");
     this.agent = spawn(join(DIST, "bin", "lightvd"), ["--config", file], { stdio: ["ignore", log, log] });
     closeSync(log);

@@ -9,3 +9,5 @@ export const BootId = Type.String({ minLength: 1, maxLength: 64 });
 export const Id = Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$" });
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 export const Reason = Type.String({ maxLength: 1024 });
+/** As Debian's packages have them; also part of file and image names. */
+export const Version = Type.String({ pattern: "^[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}$" });

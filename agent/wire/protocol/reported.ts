@@ -1,6 +1,6 @@
 /** `reported`: the state a device is in now. The latest (by boot id and `n`) replaces all before it; sent on connect and on change. */
 import { type Static, Type } from "typebox";
-import { AppName, BootId, Count, Digest, Reason, Timestamp } from "./common.ts";
+import { AppName, BootId, Count, Digest, Reason, Timestamp, Version } from "./common.ts";
 
 /**
  * Phases of an app, in the order of a good start. Wire values: never renamed.
@@ -48,6 +48,25 @@ export const AppReport = Type.Object({
   warnings: Type.Optional(Type.Array(Reason, { maxItems: 16 })),
 });
 
+/** Phases of the agent itself. Wire values: never renamed. `failed` waits for another digest, or a higher `attempt`. */
+export const AGENT_PHASES = ["current", "pulling", "installing", "trial", "failed"] as const;
+export type AgentPhase = (typeof AGENT_PHASES)[number];
+export const AgentPhase = Type.Unsafe<AgentPhase>(Type.Union(AGENT_PHASES.map((phase) => Type.Literal(phase))));
+
+export const AgentReport = Type.Object({
+  /** What runs now. */
+  version: Version,
+  /** Of its payload, when it came over the air. */
+  digest: Type.Optional(Digest),
+  slot: Type.Union([Type.Literal("usr"), Type.Literal("a"), Type.Literal("b")]),
+  phase: AgentPhase,
+  /** Why it is in this phase, for people. */
+  reason: Reason,
+  /** What `phase` is about, when that is not what runs. */
+  wanted: Type.Optional(Type.Object({ version: Version, digest: Digest, attempt: Count })),
+  progress: Type.Optional(Type.Object({ done: Count, total: Count })),
+});
+
 export const Inventory = Type.Object({
   hostname: Type.String({ maxLength: 255 }),
   architecture: Type.String({ maxLength: 32 }),
@@ -72,12 +91,14 @@ export const Reported = Type.Object({
   /** The revision that the device has accepted and persisted; 0: none yet. The controller sends `desired` again when it has a newer one. */
   desiredRevision: Count,
   apps: Type.Array(AppReport, { maxItems: 256 }),
+  agent: Type.Optional(AgentReport),
   inventory: Type.Optional(Inventory),
   /** Messages refused since the agent's start, and events lost since ever: never silent. */
   rejectedMessages: Count,
   lostEvents: Count,
 });
 export type Reported = Static<typeof Reported>;
+export type AgentReport = Static<typeof AgentReport>;
 export type AppReport = Static<typeof AppReport>;
 export type Inventory = Static<typeof Inventory>;
 export type ExitReport = Static<typeof Exit>;

@@ -1,0 +1,90 @@
+/** From a signed payload to a trial on record: pull, unpack into the free slot, check, and only then say so to the launcher. */
+import { LightvError, messageOf } from "#agent/lib/errors.ts";
+import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
+import type { AgentReport } from "#agent/wire/protocol/reported.ts";
+import { within } from "./deadline.ts";
+import type { UpdateParts } from "./ports.ts";
+import type { Records } from "./records.ts";
+import { smokeCheck } from "./smoke.ts";
+import { beginInstall, beginTrial } from "./state.ts";
+import { checkParts, checkRelease, completeNode, readRelease } from "./tree.ts";
+
+/** While the device is away the restart waits: a trial without a controller could only fail. */
+const ONLINE_POLL_MS = 2_000;
+
+export type Show = (shown: Pick<AgentReport, "phase" | "reason" | "progress">) => void;
+
+/** Ends this agent when all is ready. Throws why it is not; whatever it leaves then is cleared away by the next try or start. */
+export async function install(
+  parts: UpdateParts,
+  records: Records,
+  slot: "a" | "b",
+  wanted: DesiredAgent,
+  show: Show,
+  signal: AbortSignal,
+): Promise<void> {
+  const { events, log, payloads, version: running } = parts;
+  const { version, digest, attempt = 0 } = wanted;
+  log.info("a new agent is wanted", { version, digest, slot });
+  events.addOnce(`agent-update-started:${digest}:${attempt}`, { type: "agent.update-started", data: { version, digest, running } });
+  try {
+    const path = await pull(parts, wanted, show, signal);
+    show({ phase: "installing", reason: "" });
+    await fill(parts, records, slot, wanted, path, signal);
+  } finally {
+    payloads.unpin(digest);
+  }
+  await online(parts, show, signal);
+  await records.write(beginTrial(await records.read(), slot, wanted, parts.trialMs));
+  parts.end(`version ${version} is to be tried`, false);
+}
+
+function pull(parts: UpdateParts, wanted: DesiredAgent, show: Show, signal: AbortSignal): Promise<string> {
+  const { version, digest, size } = wanted;
+  const { clock, operationTimeoutMs } = parts;
+  show({ phase: "pulling", reason: "" });
+  const progress = (done: number, total: number, trouble = ""): void =>
+    show({ phase: "pulling", reason: trouble, progress: { done, total } });
+  const name = `lightv-agent:${version.replaceAll(/[^\w.-]/g, "-")}`;
+  return within(clock, operationTimeoutMs, `the pull of version ${version}`, signal, (limit) =>
+    parts.payloads.fetch({ name, digest, size }, limit, progress),
+  );
+}
+
+/** The slot counts for nothing from before its first file goes until all of the new ones are on the disk. */
+async function fill(
+  parts: UpdateParts,
+  records: Records,
+  slot: "a" | "b",
+  wanted: DesiredAgent,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { native, launch, tree: running, args } = parts;
+  // What was checked on the way in may have rotted since.
+  await native.verifyImage(path).catch(async (error: unknown) => {
+    await parts.payloads.discard(wanted.digest);
+    throw new LightvError("LV_UNAVAILABLE", `the payload in the store was damaged: ${messageOf(error)}`, {
+      hint: "it is fetched again",
+      cause: error,
+    });
+  });
+  await records.write(beginInstall(await records.read(), launch.slot, slot));
+  const tree = await records.emptySlot(slot);
+  signal.throwIfAborted();
+  await native.unpackImage(path, tree);
+  signal.throwIfAborted();
+  const release = await readRelease(tree);
+  checkRelease(release, wanted);
+  await completeNode(tree, release, running, records.path);
+  await checkParts(tree);
+  await smokeCheck(tree, wanted.version, args, signal);
+  await native.syncFileSystem(tree);
+}
+
+async function online(parts: UpdateParts, show: Show, signal: AbortSignal): Promise<void> {
+  while (!parts.isOnline()) {
+    show({ phase: "installing", reason: "is ready, and waits for the controller: the new version has to report to it" });
+    await parts.clock.sleep(ONLINE_POLL_MS, signal);
+  }
+}
