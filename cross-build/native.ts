@@ -38,15 +38,18 @@ export interface NativeOptions {
   readonly directory?: string;
   /** Instead of package.json's. */
   readonly version?: string;
+  /** Seconds since 1970 that the programs take for the time of their build. */
+  readonly buildTime?: number;
 }
 
 /** Configures if need be and builds. Returns the directory; throws with the compiler's output when it fails. */
 export function buildNative(top: string, flavour: Flavour, options: NativeOptions = {}): string {
-  const { target, directory = buildDirectory(top, flavour), version = manifest.version } = options;
+  const { target, directory = buildDirectory(top, flavour), version = manifest.version, buildTime } = options;
   const { env = {}, options: settings, toolchain }: Build = FLAVOURS[flavour];
-  if (configuredVersion(directory) !== version) {
+  const values = { LIGHTV_VERSION: version, ...(buildTime === undefined ? {} : { LIGHTV_BUILD_TIME: String(buildTime) }) };
+  if (!isConfigured(directory, values)) {
     const cross = toolchain === undefined ? [] : [`-DCMAKE_TOOLCHAIN_FILE=${join(top, "cross-build", toolchain)}`];
-    const all = [...settings, ...cross, `-DLIGHTV_VERSION=${version}`];
+    const all = [...settings, ...cross, ...Object.entries(values).map(([name, value]) => `-D${name}=${value}`)];
     run("cmake", ["-S", join(top, "native"), "-B", directory, "-G", "Ninja", ...all], { env });
   }
   const parallel = ["--parallel", String(availableParallelism())];
@@ -54,8 +57,9 @@ export function buildNative(top: string, flavour: Flavour, options: NativeOption
   return directory;
 }
 
-/** The version that a build directory is configured for; undefined when it is not configured, or not to the end. */
-function configuredVersion(directory: string): string | undefined {
-  if (!existsSync(join(directory, "build.ninja"))) return undefined;
-  return /^LIGHTV_VERSION:STRING=(.*)$/m.exec(readFileSync(join(directory, "CMakeCache.txt"), "utf8"))?.[1];
+/** Whether a build directory is configured to the end, with these values. */
+function isConfigured(directory: string, values: Readonly<Record<string, string>>): boolean {
+  if (!existsSync(join(directory, "build.ninja"))) return false;
+  const cache = readFileSync(join(directory, "CMakeCache.txt"), "utf8").split("\n");
+  return Object.entries(values).every(([name, value]) => cache.includes(`${name}:STRING=${value}`));
 }

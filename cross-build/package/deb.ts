@@ -1,14 +1,14 @@
 /** A Debian package out of a directory tree: the control files, then dpkg-deb. */
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { run } from "../run.ts";
 import { type Effort, normalizeModes, setTimes, walk } from "./archive.ts";
 
 export interface DebOptions {
   /** What will lie under /. */
   readonly root: string;
-  /** cross-build/debian/<package>: control and maintainer scripts. */
+  /** cross-build/debian/<package>: control, maintainer scripts, and what lintian need not say. */
   readonly debian: string;
   readonly version: string;
   readonly architecture: string;
@@ -28,6 +28,9 @@ const SCRIPTS = ["preinst", "postinst", "prerm", "postrm"] as const;
 export function writeDeb(options: DebOptions): void {
   const { root, debian, epoch, effort, output } = options;
   const meta = join(root, "DEBIAN");
+  const overrides = join(root, "usr", "share", "lintian", "overrides");
+  mkdirSync(overrides, { recursive: true });
+  copyFileSync(join(debian, "lintian-overrides"), join(overrides, basename(debian)));
   normalizeModes(root, options.modes);
   const files = [...walk(root)].filter((path) => lstatSync(join(root, path)).isFile());
   const size = installedKib([...walk(root)].map((path) => entryBytes(join(root, path))));

@@ -1,15 +1,20 @@
 /** The device's package, `lightv`: what lies in it, in the shape of a prefix tree with etc/ beside it. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Metafile } from "esbuild";
 import { buildNative } from "../native.ts";
 import { bundle, DEVICE_BUNDLES } from "./bundles.ts";
 import type { Commit } from "./commit.ts";
+import { placeChangelog, placeCompletions, placeManPages } from "./documents.ts";
+import { debianLibraries, npmPackages } from "./ingredients.ts";
 import { placeLauncher } from "./launchers.ts";
-import { type NodeBinary, nodeFor } from "./node.ts";
+import { placeLicenses } from "./licenses.ts";
+import { nodeFor } from "./node.ts";
+import type { Ingredients } from "./sbom.ts";
 import { makeSysroot } from "./sysroot.ts";
 import type { Target } from "./targets.ts";
 import { libraryOf, place, placeNative, placeRelease } from "./tree.ts";
+
+export const DEVICE = "lightv";
 
 export interface Parts {
   readonly top: string;
@@ -21,33 +26,36 @@ export interface Parts {
   readonly say: (text: string) => void;
 }
 
-export interface Placed {
-  readonly node: NodeBinary;
-  readonly metafile: Metafile;
-}
-
-/** The programs: bin/ and lib/lightv/. */
-export async function placePrograms({ top, target, version, commit, prefix, say }: Parts): Promise<Placed> {
-  if (target.cross) makeSysroot(top, target.architecture, say);
+/** Makes the whole tree; gives what it is made of. Throws when anything can't be built or fetched. */
+export async function placeDevice({ top, target, version, commit, prefix, say }: Parts): Promise<Ingredients> {
+  const { architecture } = target;
+  if (target.cross) makeSysroot(top, architecture, say);
   const node = nodeFor(top, target, say);
-  say(`${target.architecture}: native programs (minutes the first time)`);
-  placeNative(prefix, buildNative(top, target.flavour, { version }));
-  say(`${target.architecture}: bundles`);
+  say(`${architecture}: native programs (minutes the first time)`);
+  placeNative(prefix, buildNative(top, target.flavour, { version, buildTime: commit.epoch }));
+  say(`${architecture}: bundles and documents`);
   const metafile = await bundle({ top, names: DEVICE_BUNDLES, outdir: libraryOf(prefix), version });
   place(node.file, join(libraryOf(prefix), "node"), 0o755);
-  placeRelease(prefix, {
-    version,
-    architecture: target.architecture,
-    node: { version: node.version, sha256: node.sha256 },
-    commit: commit.id,
-  });
+  placeRelease(prefix, { version, architecture, node: { version: node.version, sha256: node.sha256 }, commit: commit.id });
   placeLauncher(join(prefix, "bin"), "lightvd");
-  return { node, metafile };
+  placeUnits(top, prefix, (unit) => !unit.startsWith("lightv-fleet"));
+  const etc = join(prefix, "etc", "lightv");
+  cpSync(join(top, "configs", "agent"), etc, { recursive: true });
+  mkdirSync(join(etc, "update-keys"));
+
+  const npm = npmPackages(top, metafile);
+  const documents = { top, prefix, emulator: target.emulator, version, epoch: commit.epoch };
+  placeManPages(documents);
+  placeCompletions(documents);
+  placeChangelog(documents, DEVICE);
+  const debian = debianLibraries(top, target);
+  placeLicenses({ top, prefix, name: DEVICE, packages: npm, libraries: debian, nodeLicense: node.license });
+  return { name: DEVICE, version, architecture, commit: commit.id, epoch: commit.epoch, npm, debian, node };
 }
 
 const UNIT = /\.(service|target|slice|socket)$/;
 
-/** Units of systemd; the controller's is in its own package. */
+/** Units of systemd, those that are `mine` of configs/systemd. */
 export function placeUnits(top: string, prefix: string, mine: (name: string) => boolean): void {
   const source = join(top, "configs", "systemd");
   const target = join(prefix, "lib", "systemd", "system");
@@ -56,10 +64,4 @@ export function placeUnits(top: string, prefix: string, mine: (name: string) => 
     mkdirSync(target, { recursive: true });
     copyFileSync(join(source, name), join(target, name));
   }
-}
-
-/** etc/lightv: the default configuration, and where the keys of self-updates go. */
-export function placeConfiguration(top: string, etc: string): void {
-  cpSync(join(top, "configs", "agent"), etc, { recursive: true });
-  mkdirSync(join(etc, "update-keys"), { recursive: true });
 }
