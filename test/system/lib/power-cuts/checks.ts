@@ -7,6 +7,7 @@ import { DEVICE, type Life } from "./life.ts";
 const INSIDE = `
 cd /var/lib/lightv || exit 1
 for image in images/*; do
+  [ -e "$image" ] || continue
   case $image in images/sha256-*.lv) ;; *) echo "images/ has $image"; continue;; esac
   lightv verify "$PWD/$image" >/tmp/verify 2>&1 || echo "$image does not verify: $(cat /tmp/verify)"
 done
