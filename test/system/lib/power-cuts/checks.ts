@@ -1,0 +1,80 @@
+/** What must hold after a power cut, beyond that the device is back and runs what it shall. Each gives its complaints; none is what is hoped for. */
+import { run } from "#test/lib/command.ts";
+import type { EventView } from "#test/lib/world.ts";
+import { DEVICE, type Life } from "./life.ts";
+
+/** Run in the device: one line for each thing that is wrong. */
+const INSIDE = `
+cd /var/lib/lightv || exit 1
+for image in images/*; do
+  [ -e "$image" ] || continue
+  case $image in images/sha256-*.lv) ;; *) echo "images/ has $image"; continue;; esac
+  lightv verify "$PWD/$image" >/tmp/verify 2>&1 || echo "$image does not verify: $(cat /tmp/verify)"
+done
+for app in $(lightv ps --format '{{.Names}}'); do
+  lightv logs --tail 20 "$app" >/tmp/logs 2>&1 || echo "no logs of $app: $(tail -n 1 /tmp/logs)"
+done
+for left in $(ls -a sandboxes | grep -E '^\\.(new|gone)-'); do echo "sandboxes/ has $left"; done
+for name in names/*; do
+  [ -L "$name" ] || continue
+  [ -e "sandboxes/$(readlink "$name")/config.json" ] || echo "the name $name leads nowhere"
+done
+dmesg | grep -E 'EXT4-fs error|EXT4-fs warning|I/O error|JBD2: .*(error|abort)' | sed 's/^/kernel: /'
+mount | grep ' on / ' | grep -q '(rw' || echo "the root file system is not writable"
+systemctl --failed --plain --no-legend | sed 's/^/failed unit: /'
+exit 0
+`;
+
+export async function checkInside(life: Life): Promise<string[]> {
+  const { code, stdout, stderr } = await life.machine.run(INSIDE);
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  return code === 0 ? lines : [...lines, `the check itself ended with ${code}: ${stderr.slice(0, 500)}`];
+}
+
+/** Remembers every event that the controller has acknowledged: none may go, change, or come twice; and no number may be missing. */
+export class EventCheck {
+  readonly #known = new Map<number, string>();
+
+  async check(life: Life): Promise<string[]> {
+    const complaints: string[] = [];
+    const events = await life.events();
+    const seen = new Map<number, string>();
+    for (const event of events) {
+      if (seen.has(event.seq)) complaints.push(`event ${event.seq} is there twice`);
+      seen.set(event.seq, fingerprint(event));
+    }
+    for (const [seq, print] of this.#known) if (seen.get(seq) !== print) complaints.push(`event ${seq} was ${print}, is ${seen.get(seq)}`);
+    for (const [seq, print] of seen) this.#known.set(seq, print);
+    const declared = events.filter(({ type }) => type === "events.lost").map(({ data }) => [Number(data.from), Number(data.to)] as const);
+    const last = Math.max(0, ...seen.keys());
+    for (let seq = 1; seq <= last; seq++)
+      if (!seen.has(seq) && !declared.some(([from, to]) => seq >= from && seq <= to)) complaints.push(`event ${seq} of ${last} is missing`);
+    const { entries } = await life.fleet.api<{ entries: { action: string; actor: string; detail: string }[] }>(
+      "GET",
+      "/v1/audit?limit=10000",
+    );
+    for (const { action, actor, detail } of entries)
+      if (actor === `device:${DEVICE}` && action.startsWith("event.")) complaints.push(`${action}: ${detail}`);
+    return [...new Set(complaints)];
+  }
+
+  get count(): number {
+    return this.#known.size;
+  }
+}
+
+function fingerprint({ seq, type, app, data }: EventView): string {
+  return JSON.stringify([seq, type, app, data]);
+}
+
+/**
+ * The file system as the cut left it, from outside: what the device's own check at boot does (replay the journal, clear orphans) must be
+ * enough, and a full check afterwards find nothing.
+ */
+export async function checkFileSystem(life: Life): Promise<string[]> {
+  const copy = await life.snapshot();
+  const preen = await run("e2fsck", ["-p", copy], { timeoutMs: 120_000 });
+  if ((preen.code & ~1) !== 0) return [`e2fsck -p gives up (${preen.code}): ${preen.stdout.slice(-500)}`];
+  const full = await run("e2fsck", ["-fn", copy], { timeoutMs: 120_000 });
+  return full.code === 0 ? [] : [`e2fsck -fn finds errors (${full.code}): ${full.stdout.slice(-1000)}`];
+}

@@ -1,0 +1,63 @@
+/** The count of power cuts, kept in docs/power-cuts.json: one entry a run, added at its end. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TOP } from "#test/lib/command.ts";
+import type { CutReport } from "../power-disk/store.ts";
+import type { Activity } from "./activities.ts";
+
+export const LEDGER = join(TOP, "docs", "power-cuts.json");
+
+export type Moment = Activity | "boot" | "recovery";
+
+export interface Tally {
+  cuts: number;
+  /** Writes that were in the volatile cache at the cuts, and what became of them. */
+  unflushedWrites: number;
+  survived: number;
+  torn: number;
+  lost: number;
+  failures: number;
+}
+
+export interface RunEntry {
+  /** Day of the run. */
+  readonly date: string;
+  readonly platform: string;
+  readonly acceleration: string;
+  readonly seed: number;
+  readonly cuts: number;
+  /** Cuts after which the device was not what it must be. */
+  readonly failures: readonly { readonly cut: number; readonly seed: number; readonly what: readonly string[] }[];
+  readonly devicesLost: number;
+  readonly events: number;
+  readonly moments: Readonly<Partial<Record<Moment, Tally>>>;
+}
+
+export function addCut(tallies: Partial<Record<Moment, Tally>>, moment: Moment, { unflushedWrites, whole, torn, lost }: CutReport): void {
+  const tally = tallies[moment] ?? { cuts: 0, unflushedWrites: 0, survived: 0, torn: 0, lost: 0, failures: 0 };
+  tallies[moment] = {
+    ...tally,
+    cuts: tally.cuts + 1,
+    unflushedWrites: tally.unflushedWrites + unflushedWrites,
+    survived: tally.survived + whole,
+    torn: tally.torn + torn,
+    lost: tally.lost + lost,
+  };
+}
+
+/** Adds a run to the file, and gives the totals of each platform. */
+export async function record(entry: RunEntry, file = LEDGER): Promise<Record<string, { cuts: number; failures: number }>> {
+  const runs = [...(await readLedger(file)), entry];
+  const totals: Record<string, { cuts: number; failures: number }> = {};
+  for (const { platform, cuts, failures } of runs) {
+    const total = totals[platform] ?? { cuts: 0, failures: 0 };
+    totals[platform] = { cuts: total.cuts + cuts, failures: total.failures + failures.length };
+  }
+  await writeFile(file, `${JSON.stringify({ totals, runs }, undefined, 2)}\n`);
+  return totals;
+}
+
+async function readLedger(file: string): Promise<RunEntry[]> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  return text === undefined ? [] : (JSON.parse(text) as { runs: RunEntry[] }).runs;
+}

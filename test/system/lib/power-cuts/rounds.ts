@@ -1,0 +1,180 @@
+/** The rounds: boot and look, begin something, cut; sometimes cut the boot itself. Everything drawn comes from the seed. */
+import { type Dice, diceOf } from "../power-disk/random.ts";
+import type { CutReport } from "../power-disk/store.ts";
+import type { Platform } from "../recipe.ts";
+import { ACTIVITIES, Activities, WINDOW_MS } from "./activities.ts";
+import { checkFileSystem, checkInside, EventCheck } from "./checks.ts";
+import { addCut, type Moment, type RunEntry, record, type Tally } from "./ledger.ts";
+import { Life } from "./life.ts";
+
+export interface RunOptions {
+  readonly platform: Platform;
+  readonly deb: string;
+  readonly cuts: number;
+  readonly seed: number;
+  /** Adds the run to docs/power-cuts.json. */
+  readonly record: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** From power on until every app runs, on a processor of its own. */
+const BACK_MS = 90_000;
+/** Share of the cuts that come while the device is still booting, or getting back to where it was. */
+const BOOT_SHARE = 0.35;
+/** So long the idle device's writes are counted: a commit of the file system's journal comes every 5 s. */
+const WEAR_MS = 60_000;
+/** Of so many cuts one is looked at from outside. */
+const SAMPLE = 4;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const seconds = (ms: number): string => (ms / 1000).toFixed(1);
+
+export async function runCuts(options: RunOptions): Promise<RunEntry> {
+  const life = await Life.begin({ ...options, say: console.log });
+  try {
+    return await new Rounds(life, options).run();
+  } finally {
+    await life.close();
+  }
+}
+
+class Rounds {
+  readonly #life: Life;
+  readonly #options: RunOptions;
+  readonly #dice: Dice;
+  readonly #activities: Activities;
+  readonly #events = new EventCheck();
+  readonly #tallies: Partial<Record<Moment, Tally>> = {};
+  readonly #failures: { cut: number; seed: number; what: string[] }[] = [];
+  #cuts = 0;
+  /** Of the last boots that were not cut. */
+  #bootMs = 10_000;
+  #backMs = 20_000;
+  #lastMoment: Moment = "boot";
+
+  constructor(life: Life, options: RunOptions) {
+    this.#life = life;
+    this.#options = options;
+    this.#dice = diceOf(options.seed);
+    this.#activities = new Activities(life);
+  }
+
+  async run(): Promise<RunEntry> {
+    const { cuts, signal } = this.#options;
+    let lost = 0;
+    if (!(await this.#back())) throw new Error("the new device does not work, before any cut");
+    await this.#activities.first();
+    await this.#life.reach(BACK_MS * this.#life.machine.patience);
+    await this.#wear();
+    while (this.#cuts < cuts && !signal.aborted) {
+      const activity = this.#dice.pick(ACTIVITIES);
+      await this.#activities.begin(activity, this.#dice);
+      await sleep(this.#dice.next() * WINDOW_MS[activity] * this.#life.machine.patience);
+      await this.#cut(activity);
+      while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
+      if (!(await this.#back())) {
+        lost++;
+        break;
+      }
+    }
+    const { platform, seed } = this.#options;
+    const entry: RunEntry = {
+      date: new Date().toISOString().slice(0, 10),
+      platform,
+      acceleration: this.#life.machine.acceleration,
+      seed,
+      cuts: this.#cuts,
+      failures: this.#failures,
+      devicesLost: lost,
+      events: this.#events.count,
+      moments: this.#tallies,
+    };
+    console.log(JSON.stringify(entry, undefined, 1));
+    if (this.#options.record) console.log(JSON.stringify(await record(entry)));
+    return entry;
+  }
+
+  /** Power on, and off again before it is where it was. */
+  async #cutBoot(): Promise<void> {
+    await this.#life.machine.start({ wait: false });
+    const afterMs = this.#dice.next() * this.#backMs;
+    await sleep(afterMs);
+    await this.#cut(afterMs < this.#bootMs ? "boot" : "recovery");
+  }
+
+  async #cut(moment: Moment): Promise<void> {
+    const number = ++this.#cuts;
+    const seed = this.#options.seed * 1000 + number;
+    const mode = this.#dice.next() < 0.85 ? "random" : this.#dice.pick(["none", "all"] as const);
+    const report = await this.#life.cut(seed, mode);
+    this.#lastMoment = moment;
+    addCut(this.#tallies, moment, report);
+    console.log(`cut ${number} (seed ${seed}, ${mode}) in ${moment}: ${describe(report)}`);
+    if (number % SAMPLE === 0) this.#complain(await checkFileSystem(this.#life));
+  }
+
+  /** Boots, and looks whether all is as it must be. False: the device did not come back. */
+  async #back(): Promise<boolean> {
+    const life = this.#life;
+    const begun = performance.now();
+    try {
+      await life.machine.start();
+      this.#bootMs = performance.now() - begun;
+      await life.reach(BACK_MS * life.machine.patience);
+      this.#backMs = performance.now() - begun;
+      await this.#answers();
+    } catch (error) {
+      this.#complain([`it did not come back: ${String(error).slice(0, 3000)}`, ...(await this.#journal())]);
+      return false;
+    }
+    this.#complain([...(await checkInside(life)), ...(await this.#events.check(life))]);
+    const { count } = this.#events;
+    console.log(`back: booted in ${seconds(this.#bootMs)} s, all runs after ${seconds(this.#backMs)} s; ${count} events so far`);
+    return true;
+  }
+
+  /** The app of the desired version, and no other. */
+  async #answers(): Promise<void> {
+    const wanted = this.#life.apps.find(({ name }) => name === "web")?.env?.VERSION;
+    if (wanted === undefined) return;
+    let answer: string | undefined;
+    const end = performance.now() + 30_000;
+    while (answer !== wanted && performance.now() < end) {
+      answer = await this.#life.answer();
+      if (answer !== wanted) await sleep(200);
+    }
+    if (answer !== wanted) throw new Error(`the app answers ${answer}, desired is ${wanted}`);
+  }
+
+  async #journal(): Promise<string[]> {
+    const { stdout } = await this.#life.machine
+      .run("journalctl -b --no-pager -n 60 -o cat; lightv ps -a; df /; ls -la /var/lib/lightv /var/lib/lightv/agent")
+      .catch((error: unknown) => ({ stdout: String(error) }));
+    return [stdout.slice(-6000)];
+  }
+
+  #complain(what: readonly string[]): void {
+    if (what.length === 0) return;
+    const seed = this.#options.seed * 1000 + this.#cuts;
+    this.#failures.push({ cut: this.#cuts, seed, what: [...what] });
+    const tally = this.#tallies[this.#lastMoment];
+    if (tally !== undefined) tally.failures++;
+    console.log(`FAILURE after cut ${this.#cuts}:\n  ${what.join("\n  ")}`);
+  }
+
+  /** What an idle agent writes to its disk: flash wears out. */
+  async #wear(): Promise<void> {
+    const life = this.#life;
+    await life.machine.run("sync");
+    const written = async (): Promise<number> => (await life.disk.stats()).writtenBytes;
+    const [from, before] = [performance.now(), await written()];
+    await sleep(WEAR_MS);
+    await life.machine.run("sync");
+    const perHour = ((await written()) - before) * (3_600_000 / (performance.now() - from));
+    console.log(`the device writes ${(perHour / 1024 / 1024).toFixed(1)} MiB an hour to its disk`);
+  }
+}
+
+function describe({ unflushedWrites, unflushedBytes, whole, torn, lost }: CutReport): string {
+  return `of ${unflushedWrites} unflushed writes (${Math.round(unflushedBytes / 1024)} KiB) ${whole} survived, ${torn} were torn, ${lost} lost`;
+}
