@@ -40,7 +40,8 @@ const host = hostTarget();
 mkdirSync(join(dist, "bin"), { recursive: true });
 mkdirSync(lib, { recursive: true });
 say("native");
-placeNative(dist, buildNative(top, host.flavour));
+const commit = readCommit(top, process.env.SOURCE_DATE_EPOCH);
+placeNative(dist, buildNative(top, host.flavour, { buildTime: commit.epoch }));
 say("bundles");
 rmSync(join(lib, "chunks"), { recursive: true, force: true });
 await bundle({ top, names: Object.keys(BUNDLES) as Bundle[], outdir: lib });
@@ -49,7 +50,7 @@ placeRelease(dist, {
   version: manifest.version,
   architecture: host.architecture,
   node: { version: nodePin(top, host.cpu).version, sha256: fileDigest(join(lib, "node")) },
-  commit: readCommit(top, process.env.SOURCE_DATE_EPOCH).id,
+  commit: commit.id,
 });
 placeLauncher(join(dist, "bin"), "lightvd");
 placeLauncher(join(dist, "bin"), "lightv-fleet");

@@ -49,7 +49,7 @@ export async function placeDevice({ top, target, version, commit, prefix, say }:
   placeCompletions(documents);
   placeChangelog(documents, DEVICE);
   const debian = debianLibraries(top, target);
-  placeLicenses({ top, prefix, name: DEVICE, packages: npm, libraries: debian, nodeLicense: node.license });
+  placeLicenses({ top, prefix, name: DEVICE, epoch: commit.epoch, packages: npm, libraries: debian, nodeLicense: node.license });
   return { name: DEVICE, version, architecture, commit: commit.id, epoch: commit.epoch, npm, debian, node };
 }
 

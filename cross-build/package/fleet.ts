@@ -52,6 +52,6 @@ export async function placeFleet({ top, version, commit, prefix }: FleetParts): 
     seeAlso: ["lightv-fleet(8)"],
   });
   placeChangelog(documents, FLEET);
-  placeLicenses({ top, prefix, name: FLEET, packages: npm, libraries: [], nodeLicense: undefined });
+  placeLicenses({ top, prefix, name: FLEET, epoch: commit.epoch, packages: npm, libraries: [], nodeLicense: undefined });
   return { name: FLEET, version, architecture: "all", commit: commit.id, epoch: commit.epoch, npm, debian: [], node: undefined };
 }

@@ -11,6 +11,8 @@ export interface LicenseOptions {
   readonly top: string;
   readonly prefix: string;
   readonly name: string;
+  /** Seconds since 1970, for the year of the notice. */
+  readonly epoch: number;
   readonly packages: readonly NpmPackage[];
   /** The LICENSE file of Node, when Node is in the package. */
   readonly nodeLicense: string | undefined;
@@ -28,20 +30,20 @@ export function placeLicenses(options: LicenseOptions): void {
     parts.push(`==== ${one.name} ${one.version}\n\n${readFileSync(join("/usr/share/doc", one.package, "copyright"), "utf8")}\n`);
   if (nodeLicense !== undefined) parts.push(`==== Node.js\n\n${readFileSync(nodeLicense, "utf8")}\n`);
   writePacked(join(directory, "third-party-licenses"), parts.join("\n"));
-  writeFileSync(join(directory, "copyright"), copyrightText(name, packages, libraries, nodeLicense !== undefined));
+  writeFileSync(join(directory, "copyright"), copyrightText(options));
 }
 
-function copyrightText(name: string, packages: readonly NpmPackage[], libraries: readonly DebianLibrary[], node: boolean): string {
+function copyrightText({ name, epoch, packages, libraries, nodeLicense }: LicenseOptions): string {
   const linked = libraries.map((one) => `    ${one.name} ${one.version}: ${one.license}`);
   const bundled = packages.map((one) => `    ${one.name} ${one.version}: ${one.license}`);
-  return `Copyright: the authors of LightV
+  return `Copyright (c) ${new Date(epoch * 1000).getUTCFullYear()} the authors of LightV
 
 LightV is licensed under the Apache License, Version 2.0, whose text is in
 /usr/share/common-licenses/Apache-2.0 on Debian systems.
 
 Parts of this package are the work of others. Full texts are in
 /usr/share/doc/${name}/third-party-licenses.gz.
-${linked.length === 0 ? "" : `\nLinked into the programs:\n${linked.join("\n")}\n`}${node ? "\nlib/lightv/node is Node.js: MIT, with the parts that its licence lists.\n" : ""}
+${linked.length === 0 ? "" : `\nLinked into the programs:\n${linked.join("\n")}\n`}${nodeLicense === undefined ? "" : "\nlib/lightv/node is Node.js: MIT, with the parts that its licence lists.\n"}
 Bundled into the programs:
 ${bundled.join("\n")}
 `;

@@ -3,7 +3,7 @@
  * already. A signature of it lies beside it, over the text of signedText().
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createdAt } from "#agent/image/created.ts";
 import { addInput } from "#agent/image/sources/input.ts";
 import { Spool } from "#agent/image/spool.ts";
@@ -28,7 +28,9 @@ export async function writePayload({ tar, output, version, architecture, epoch }
     await addInput(tree, tar, { spool, stdin: noInput(), warn: (text) => warnings.push(text) });
     if (warnings.length > 0) throw new Error(`the update payload would not be whole: ${warnings.join("; ")}`);
     const description = { name: `lightv-agent:${version}`, architecture, created: createdAt(epoch), config: {} };
-    return (await writeImageFile(temporaryBeside(output, String(process.pid)), () => output, tree, description)).digest;
+    const { digest } = await writeImageFile(temporaryBeside(output, String(process.pid)), () => output, tree, description);
+    chmodSync(output, 0o644);
+    return digest;
   } finally {
     await spool.close();
   }
