@@ -38,6 +38,7 @@ import { TIMING } from "#agent/supervisor/model.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
+import { TimeFloor } from "#agent/supervisor/time-floor.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -281,7 +282,8 @@ class Agent {
 
   /** What comes in from the controller, and who deals with it. */
   private handlers({ outbox, supervisor, desired: state }: Inside, { reporter, heartbeat, pump, commands }: Outside): LinkHandlers {
-    const { clock, log, signal } = this.base;
+    const { config, clock, log, signal } = this.base;
+    const floor = new TimeFloor(config.root);
     const reject = limitedRejection(clock, (data) => outbox.add({ type: "message.rejected", data }));
     const intake = new Intake({
       state,
@@ -296,6 +298,7 @@ class Agent {
       onDesired: (message) => intake.offer(message),
       onAck: ({ seq, now }) => {
         commands.controllerClock.hear(now);
+        floor.hear(now).catch((error: unknown) => log.warn(messageOf(error)));
         pump.acknowledge(seq);
       },
       onCommand: (command) => commands.take(command),
