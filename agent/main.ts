@@ -38,6 +38,7 @@ import { TIMING } from "#agent/supervisor/model.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
+import { TimeFloor } from "#agent/supervisor/time-floor.ts";
 import { launchOf } from "#agent/update/launch.ts";
 import { UpdatePart } from "#agent/update/part.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
@@ -341,7 +342,8 @@ class Agent {
     { reporter, heartbeat, pump, commands }: Outside,
     update: UpdatePart,
   ): LinkHandlers {
-    const { clock, log, signal } = this.base;
+    const { config, clock, log, signal } = this.base;
+    const floor = new TimeFloor(config.root);
     const reject = limitedRejection(clock, (data) => outbox.add({ type: "message.rejected", data }));
     const intake = new Intake({
       state,
@@ -359,6 +361,7 @@ class Agent {
       onDesired: (message) => intake.offer(message),
       onAck: ({ seq, now }) => {
         commands.controllerClock.hear(now);
+        floor.hear(now).catch((error: unknown) => log.warn(messageOf(error)));
         this.hear(seq, outbox);
         pump.acknowledge(seq);
       },

@@ -10,6 +10,8 @@ export interface SandboxExit {
   readonly finishedAt: string;
   readonly error: string;
   readonly lost?: boolean;
+  /** Stopped because the system went down. */
+  readonly shutdown?: boolean;
 }
 
 export interface SandboxInfo {

@@ -52,7 +52,7 @@ export class Observer {
       events.addOnce(`start ${id} ${sandbox.startedAt}`, { type: "app.started", app, data });
     }
     if (exit === undefined) return;
-    const requested = records.get(app).stopping.includes(id);
+    const requested = exit.shutdown === true || records.get(app).stopping.includes(id);
     const data = { sandboxId: id, revision, imageDigest, ...exit, requested, reason: describeExit(exit, sandbox.error) };
     events.addOnce(`exit ${id} ${exit.finishedAt}`, { type: "app.exited", app, data }, () => {
       if (exit.oomKilled) events.add({ type: "app.oom", app, data: { sandboxId: id, revision, memoryBytes: sandbox.memoryBytes } });

@@ -170,6 +170,10 @@ function planUnhealthy(view: View, wanted: Target, current: OwnSandbox, good: bo
 function planExited(view: View, wanted: Target, current: OwnSandbox): AppPlan {
   const policy = wanted.app.restart?.policy ?? "always";
   const { exit } = current;
+  // As if it still ran: what comes after a shutdown is a boot.
+  if (exit?.shutdown === true && policy !== "no") return planStart(view, wanted, []);
+  if (exit?.shutdown === true)
+    return { ...result(view, wanted, [], "stopped", `${describeExit(exit)}; its restart policy is "no"`), shown: current };
   const failed = exit === undefined || exit.exitCode !== 0 || exit.oomKilled || exit.lost === true;
   if (policy === "always" || (policy === "on-failure" && failed)) return planStart(view, wanted, []);
   const reason = exit === undefined ? current.error : describeExit(exit, current.error);

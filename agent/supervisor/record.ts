@@ -52,7 +52,7 @@ export function afterFailure(record: AppRecord, hash: string, restart: RestartRu
  */
 export function afterExit(record: AppRecord, sandbox: OwnSandbox, exit: ExitReport, target: Target | undefined, chance: Chance): AppRecord {
   const noted = { ...record, lastExit: exit };
-  if (record.stopping.includes(sandbox.id) || target === undefined || target.hash !== sandbox.hash) return noted;
+  if (exit.shutdown === true || record.stopping.includes(sandbox.id) || target === undefined || target.hash !== sandbox.hash) return noted;
   const { hash } = target;
   if (record.startedIn !== undefined && record.startedIn !== chance.now.bootId)
     return record.good?.hash === hash ? noted : { ...noted, downs: { hash, count: downsOf(record, hash) + 1 } };
@@ -96,6 +96,7 @@ export function retryAtMs(record: AppRecord, hash: string, now: Moment): number 
 export function describeExit(exit: ExitReport, error = ""): string {
   if (error !== "") return error;
   if (exit.oomKilled) return "killed by the kernel: it used more memory than its budget; raise the memory budget or make it use less";
+  if (exit.shutdown === true) return "stopped because the device went down";
   if (exit.lost === true) return "ended with its monitor, which was lost";
   if (exit.signal !== 0) return `ended by signal ${exit.signal}`;
   return `exited with code ${exit.exitCode}`;

@@ -110,7 +110,14 @@ export function ownSandbox(info: SandboxInfo): OwnSandbox | undefined {
 
 function exitReport(exit: NonNullable<SandboxInfo["exit"]>): ExitReport {
   const { exitCode, signal, oomKilled, finishedAt } = exit;
-  return { exitCode, signal, oomKilled, finishedAt, ...(exit.lost === true ? { lost: true } : {}) };
+  return {
+    exitCode,
+    signal,
+    oomKilled,
+    finishedAt,
+    ...(exit.lost === true ? { lost: true } : {}),
+    ...(exit.shutdown === true ? { shutdown: true } : {}),
+  };
 }
 
 function count(text: string | undefined): number {

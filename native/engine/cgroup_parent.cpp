@@ -55,11 +55,12 @@ Result<std::string> unitCgroup(std::string_view membership) {
 
 Status delegateCgroup(const Paths& paths, const std::string& unit, std::vector<std::string>& warnings,
                       const std::string& mountPoint) {
+  const std::string parent = unit + "/sandboxes";
   for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
-    if (Status made = makeCgroup(hierarchy, unit + "/monitors", warnings); !made) return made;
+    if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
   }
   if (Status made = makeDirs(paths.run); !made) return made;
-  return writeFileAtomic(cgroupParentFile(paths), unit + "\n", 0600);
+  return writeFileAtomic(cgroupParentFile(paths), parent + "\n", 0600);
 }
 
 }  // namespace lightv

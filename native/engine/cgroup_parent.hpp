@@ -29,9 +29,11 @@ std::string defaultCgroupParent(const Paths& paths);
 Result<std::string> unitCgroup(std::string_view membership);
 
 /**
- * Makes `unit` ready to be the parent in every hierarchy below `mountPoint`: controllers handed down, `unit`/monitors
- * made. On v1 a manager knows the unit in its own hierarchy alone: the others get it here. Then writes
- * RUN/cgroup-parent. Controllers that can't be had are `warnings`.
+ * Makes `unit`/sandboxes, the parent, in every hierarchy below `mountPoint`, controllers handed down, and
+ * `unit`/sandboxes/monitors. Then writes RUN/cgroup-parent. Not `unit` itself: systemd 252 takes the controllers of a
+ * unit's own group back when it stops, and with them the limits of the groups right below; one level down the kernel
+ * refuses that (EBUSY, cgroup-v2.rst, "Top-down Constraint"). On v1 a manager knows the unit in its own hierarchy
+ * alone: the others get it here. Controllers that can't be had are `warnings`.
  */
 Status delegateCgroup(const Paths& paths, const std::string& unit, std::vector<std::string>& warnings,
                       const std::string& mountPoint = cgroupMountPoint);

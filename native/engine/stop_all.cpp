@@ -13,7 +13,7 @@ bool runs(SandboxStatus status) {
 Fd askToStop(const SandboxFiles& files) {
   Result<Fd> connection = reachMonitor(files);
   if (!connection) return {};
-  if (!sendMessage(connection->get(), toJson(ControlRequest{.op = ControlOp::stop}))) return {};
+  if (!sendMessage(connection->get(), toJson(ControlRequest{.op = ControlOp::stop, .shutdown = true}))) return {};
   return std::move(*connection);
 }
 

@@ -14,7 +14,8 @@ struct Stopped {
 };
 
 /**
- * Stops all that run: together they take as long as the slowest. Their restart policies do not start them again.
+ * Stops all that run, because the system goes down: together they take as long as the slowest. Their restart policies
+ * do not start them again, and their exits say `shutdown`.
  * Paused ones get their signal when they are thawed, as at `stop`.
  */
 Result<std::vector<Stopped>> stopAll(const Engine& engine);

@@ -51,6 +51,7 @@ Result<ControlRequest> parseRequest(std::string_view json) {
   reader->number("columns", request.size.columns, 0, kMostCells);
   reader->number("signal", request.signal, 0, 64);
   reader->number("timeoutMs", request.timeoutMs, -1, std::numeric_limits<std::uint32_t>::max());
+  reader->boolean("shutdown", request.shutdown);
   if (request.op == ControlOp::restartPolicy) {
     readRestartPolicy(*reader, request.restart);
   }
@@ -70,6 +71,7 @@ std::string toJson(const ControlRequest& request) {
       break;
     case ControlOp::stop:
       writer.member("signal", request.signal).member("timeoutMs", request.timeoutMs);
+      if (request.shutdown) writer.member("shutdown", true);
       break;
     case ControlOp::kill:
       writer.member("signal", request.signal);

@@ -25,6 +25,7 @@ struct ControlRequest {
   TerminalSize size;                          // start
   int signal = 0;                             // stop, kill; 0: the sandbox's own
   std::int64_t timeoutMs = -1;                // stop; < 0: the sandbox's own
+  bool shutdown = false;                      // stop: because the system goes down; the exit says so
   RestartPolicy restart;                      // restart-policy
 };
 

@@ -6,7 +6,7 @@
 
 namespace lightv {
 
-/** Appends the keys; `lost` only when true. */
+/** Appends the keys; `lost` and `shutdown` only when true. */
 void writeExit(JsonWriter& writer, const ExitInfo& exit);
 /** Takes the keys; errors stay in `reader`. */
 void readExit(JsonReader& reader, ExitInfo& exit);

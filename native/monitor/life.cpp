@@ -130,6 +130,7 @@ void Life::startAgain() {
 void Life::finish(ExitInfo exit) {
   phase_ = Phase::over;
   state_.pid = state_.initPid = 0;
+  exit.shutdown = shutdown_;
   const ExitRecord record{exit, state_.startedAt, state_.restartCount, state_.warnings};
   state_.exit = exit;
   ended_ = std::move(exit);

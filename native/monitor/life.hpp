@@ -71,6 +71,7 @@ class Life {
   RestartBackoff backoff_;
   std::optional<ExitInfo> ended_;  // set when over
   bool stopped_ = false;           // by the user: not started again
+  bool shutdown_ = false;          // stopped because the system goes down
   TerminalSize size_;              // of the next run's terminal: as the user, or the last run, left it
   bool stdinOnce_ = false;         // whoever started it owns stdin: it ends with that client
   std::uint64_t startedUs_ = 0;

@@ -44,6 +44,7 @@ const char* statusName(SandboxStatus status) {
 void writeExit(JsonWriter& writer, const ExitInfo& exit) {
   writer.member("exitCode", exit.exitCode).member("signal", exit.signal).member("oomKilled", exit.oomKilled);
   if (exit.lost) writer.member("lost", true);
+  if (exit.shutdown) writer.member("shutdown", true);
   writer.member("finishedAt", exit.finishedAt).member("error", exit.error);
 }
 
@@ -52,6 +53,7 @@ void readExit(JsonReader& reader, ExitInfo& exit) {
   reader.number("signal", exit.signal, 0, 64);
   reader.boolean("oomKilled", exit.oomKilled);
   reader.boolean("lost", exit.lost);
+  reader.boolean("shutdown", exit.shutdown);
   reader.text("finishedAt", exit.finishedAt);
   reader.text("error", exit.error);
 }

@@ -21,7 +21,8 @@ struct ExitInfo {
   int exitCode = 0;
   int signal = 0;
   bool oomKilled = false;
-  bool lost = false;  // the monitor died first
+  bool lost = false;      // the monitor died first
+  bool shutdown = false;  // stopped because the system went down: neither failed nor unwanted
   std::string finishedAt;
   std::string error;  // why it could not be started
 };

@@ -41,6 +41,7 @@ void Life::answer(unsigned id, ControlRequest request, Message& message) {
       return;
     case ControlOp::stop:
       clients_.find(id)->waits = true;
+      shutdown_ = shutdown_ || request.shutdown;
       return stop(request.signal, request.timeoutMs);
     case ControlOp::kill:
       reply(kill(request.signal));

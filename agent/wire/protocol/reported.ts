@@ -26,6 +26,8 @@ export const Exit = Type.Object({
   signal: Type.Integer({ minimum: 0, maximum: 64 }),
   oomKilled: Type.Boolean(),
   lost: Type.Optional(Type.Boolean()),
+  /** Stopped because the device went down: neither a failure nor somebody's wish. */
+  shutdown: Type.Optional(Type.Boolean()),
   finishedAt: Timestamp,
 });
 
