@@ -97,6 +97,7 @@ function isInForce(view: DeviceView, { agent: wanted, revision }: DesiredView): 
   if (agent.digest === wanted.digest && agent.phase === "current") return true;
   if (agent.phase === "failed" && agent.wanted?.digest === wanted.digest && agent.wanted.attempt === (wanted.attempt ?? 0))
     throw new LightvError("LV_UPDATE", `it still runs ${agent.version}: ${agent.reason}`);
+  if (agent.phase === "current") return "the device has not begun yet";
   const { done = 0, total = 0 } = agent.progress ?? {};
   const part = total === 0 ? "" : ` ${Math.floor((done / total) * 10) * 10} %`;
   return `${agent.phase}${part}${agent.reason === "" ? "" : `: ${agent.reason}`}`;
