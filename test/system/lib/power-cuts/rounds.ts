@@ -75,7 +75,8 @@ class Rounds {
     while (this.#cuts < cuts && !signal.aborted) {
       const activity = this.#dice.pick(ACTIVITIES);
       await this.#activities.begin(activity, this.#dice);
-      await sleep(this.#dice.next() * WINDOW_MS[activity] * this.#life.machine.patience);
+      // Rather early than late: what has been begun is soon done, and then little is left to lose.
+      await sleep(this.#dice.next() ** 2 * WINDOW_MS[activity] * this.#life.machine.patience);
       await this.#cut(activity);
       while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
       if (!(await this.#back())) {
@@ -104,7 +105,8 @@ class Rounds {
   /** Power on, and off again before it is where it was. */
   async #cutBoot(): Promise<void> {
     await this.#life.machine.start({ wait: false });
-    const afterMs = this.#dice.next() * this.#backMs;
+    // Rather late than early: the first half of a boot writes nothing.
+    const afterMs = Math.sqrt(this.#dice.next()) * this.#backMs;
     await sleep(afterMs);
     await this.#cut(afterMs < this.#bootMs ? "boot" : "recovery");
   }
