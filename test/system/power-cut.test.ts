@@ -2,7 +2,7 @@
  * Power cuts at random moments of a device's life, one after the other on the same disk. After each boot: the file system is well, the
  * device is connected and runs what is desired, no image is half, no event is lost, doubled or changed.
  *
- *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--record]
+ *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--record]
  */
 import { parseArgs } from "node:util";
 import * as assert from "uvu/assert";
@@ -19,6 +19,7 @@ const { values } = parseArgs({
   options: {
     "power-cuts": { type: "string", default: String(FEW) },
     arch: { type: "string", default: process.env.LIGHTV_SYSTEM_PLATFORM ?? "amd64" },
+    outcomes: { type: "string", default: "4" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     deb: { type: "string" },
     record: { type: "boolean", default: false },
@@ -35,7 +36,15 @@ test(
     if (process.getuid?.() !== 0) t.skip("needs root, to make a disk");
     const deb = typeof values.deb === "string" ? values.deb : packageFile(platform);
     console.log(`seed ${seed}`);
-    const entry = await runCuts({ platform, deb, cuts, seed, record: values.record === true, signal: t.signal });
+    const entry = await runCuts({
+      platform,
+      deb,
+      cuts,
+      outcomes: Number(values.outcomes),
+      seed,
+      record: values.record === true,
+      signal: t.signal,
+    });
     assert.equal(entry.failures, []);
     assert.is(entry.devicesLost, 0);
     assert.is(entry.cuts, cuts);

@@ -66,6 +66,16 @@ export class PowerDisk {
     return this.#ask({ do: "cut", seed, mode }) as Promise<CutReport>;
   }
 
+  /** The power goes, and nothing is decided: `file` is what is durable, outcome() shows what a cut might leave, cut() must follow. */
+  async freeze(): Promise<void> {
+    await this.#ask({ do: "freeze" });
+  }
+
+  /** Writes what a cut with this seed would leave into `copy`, a copy of `file` made after freeze(). */
+  outcome(seed: number, copy: string, mode: CutMode = "random"): Promise<CutReport> {
+    return this.#ask({ do: "outcome", seed, mode, copy }) as Promise<CutReport>;
+  }
+
   async setFlushTime(ms: number): Promise<void> {
     await this.#ask({ do: "flush-time", ms });
   }

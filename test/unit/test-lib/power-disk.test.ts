@@ -1,6 +1,6 @@
 /** The disk of the power cuts: what was flushed is never lost, what was not really can be, and reads see the cache. */
 import { execFile } from "node:child_process";
-import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -123,6 +123,26 @@ test("writes are torn between sectors only, and the same seed tears them the sam
   }
   assert.is(results[0], results[1]);
   assert.is.not(results[0], results[2]);
+});
+
+test("a frozen disk shows any number of outcomes, and then has one of them", async (t) => {
+  const { disk, connect, file } = await bench(t, MIB);
+  const client = await connect();
+  await client.write(0, filled(4096, 1));
+  await client.flush();
+  for (let n = 0; n < 64; n++) await client.write(n * 4096, filled(4096, n + 2));
+  await disk.freeze();
+  const outcomes: string[] = [];
+  for (const seed of [5, 8, 11]) {
+    const copy = `${file}.${seed}`;
+    await copyFile(file, copy);
+    await disk.outcome(seed, copy);
+    outcomes.push((await readFile(copy)).toString("base64"));
+  }
+  assert.is(new Set(outcomes).size, 3);
+  assert.equal((await readFile(file)).subarray(0, 8192), Buffer.concat([filled(4096, 1), filled(4096, 0)]));
+  await disk.cut(8);
+  assert.is((await readFile(file)).toString("base64"), outcomes[1]);
 });
 
 test("a cache that is full writes back by itself, in no order", async (t) => {

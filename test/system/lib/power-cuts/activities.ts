@@ -27,11 +27,16 @@ export class Activities {
     this.#life = life;
   }
 
-  /** What a new device begins with: an app that answers, and one that writes its log without end. */
+  /** What a new device begins with: an app that answers. */
   async first(): Promise<void> {
+    await this.#life.desire([await this.#web("1")]);
+  }
+
+  /** And one that writes its log without end. */
+  async chatter(): Promise<void> {
     const script = 'n=0; while :; do n=$((n+1)); echo "line $n of $$"; [ $((n % 50)) -eq 0 ] && sleep 0.2; done';
     const chatter: App = { name: "chatter", image: await this.#image({ cmd: ["/bin/sh", "-c", script] }), ...QUICK };
-    await this.#life.desire([await this.#web("1"), chatter]);
+    await this.#life.desire([...this.#life.apps, chatter]);
   }
 
   async begin(activity: Activity, dice: Dice): Promise<void> {

@@ -1,5 +1,4 @@
 /** What must hold after a power cut, beyond that the device is back and runs what it shall. Each gives its complaints; none is what is hoped for. */
-import { run } from "#test/lib/command.ts";
 import type { EventView } from "#test/lib/world.ts";
 import { DEVICE, type Life } from "./life.ts";
 
@@ -65,16 +64,4 @@ export class EventCheck {
 
 function fingerprint({ seq, type, app, data }: EventView): string {
   return JSON.stringify([seq, type, app, data]);
-}
-
-/**
- * The file system as the cut left it, from outside: what the device's own check at boot does (replay the journal, clear orphans) must be
- * enough, and a full check afterwards find nothing.
- */
-export async function checkFileSystem(life: Life): Promise<string[]> {
-  const copy = await life.snapshot();
-  const preen = await run("e2fsck", ["-p", copy], { timeoutMs: 120_000 });
-  if ((preen.code & ~1) !== 0) return [`e2fsck -p gives up (${preen.code}): ${preen.stdout.slice(-500)}`];
-  const full = await run("e2fsck", ["-fn", copy], { timeoutMs: 120_000 });
-  return full.code === 0 ? [] : [`e2fsck -fn finds errors (${full.code}): ${full.stdout.slice(-1000)}`];
 }

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "#test/lib/command.ts";
 import type { Platform } from "../recipe.ts";
@@ -24,6 +24,9 @@ const LIBRARY = {
   arm64: { from: "/usr/aarch64-linux-gnu/lib/libatomic.so.1", to: "usr/lib/aarch64-linux-gnu/libatomic.so.1" },
 } as const;
 
+/** Of Debian's qemu-user-static. */
+const QEMU_USER = { amd64: "qemu-x86_64-static", arm64: "qemu-aarch64-static" } as const;
+
 export async function installOffline({ platform, disk, deb, files }: InstallOptions): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "lightv-disk-"));
   await tool("mount", "-o", "loop", disk, root);
@@ -40,6 +43,14 @@ export async function installOffline({ platform, disk, deb, files }: InstallOpti
     await tool("umount", root);
     await rm(root, { recursive: true });
   }
+}
+
+/** The package's `lightv`, as this machine can run it: on the processor itself, or by QEMU's user mode. */
+export async function commandOf(platform: Platform, deb: string, directory: string): Promise<readonly string[]> {
+  const root = join(directory, "package");
+  await tool("dpkg-deb", "-x", deb, root);
+  const command = join(root, "usr/bin/lightv");
+  return platform === (arch() === "arm64" ? "arm64" : "amd64") ? [command] : [QEMU_USER[platform], command];
 }
 
 export async function tool(command: string, ...args: readonly string[]): Promise<string> {

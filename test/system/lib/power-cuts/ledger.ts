@@ -29,6 +29,8 @@ export interface RunEntry {
   /** Cuts after which the device was not what it must be. */
   readonly failures: readonly { readonly cut: number; readonly seed: number; readonly what: readonly string[] }[];
   readonly devicesLost: number;
+  /** Other outcomes of the same cuts, that were looked at from outside. */
+  readonly outcomes: number;
   readonly events: number;
   readonly moments: Readonly<Partial<Record<Moment, Tally>>>;
 }

@@ -10,12 +10,12 @@ import { run } from "#test/lib/command.ts";
 import { Fleet } from "#test/lib/fleet.ts";
 import { type DeviceView, type EventView, freePort, until } from "#test/lib/world.ts";
 import { Machine } from "../machine.ts";
-import type { CutReport } from "../power-disk/store.ts";
 import { PowerDisk } from "../power-disk.ts";
 import type { Platform } from "../recipe.ts";
 import { type RootFs, rootFs } from "../rootfs.ts";
 import { HOST } from "../site.ts";
-import { installOffline } from "./install.ts";
+import { commandOf, installOffline } from "./install.ts";
+import type { Promised } from "./outcomes.ts";
 
 export const DEVICE = "cut-off";
 /** Where an app of every desired state answers, inside the device. */
@@ -34,17 +34,28 @@ export class Life {
   readonly disk: PowerDisk;
   readonly machine: Machine;
   readonly webPort: number;
+  /** `lightv` of the package, for this machine. */
+  readonly command: readonly string[];
   /** Desired by now. */
   apps: readonly App[] = [];
   revision = 0;
 
-  private constructor(base: RootFs, directory: string, fleet: Fleet, disk: PowerDisk, machine: Machine, webPort: number) {
+  private constructor(
+    base: RootFs,
+    directory: string,
+    fleet: Fleet,
+    disk: PowerDisk,
+    machine: Machine,
+    webPort: number,
+    command: readonly string[],
+  ) {
     this.base = base;
     this.directory = directory;
     this.fleet = fleet;
     this.disk = disk;
     this.machine = machine;
     this.webPort = webPort;
+    this.command = command;
   }
 
   static async begin({ platform, deb, say }: LifeOptions): Promise<Life> {
@@ -74,15 +85,25 @@ export class Life {
     const socket = join(directory, "nbd");
     const disk = await PowerDisk.open({ file, socket });
     const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512 });
-    return new Life(base, directory, fleet, disk, machine, webPort);
+    return new Life(base, directory, fleet, disk, machine, webPort, await commandOf(platform, deb, directory));
   }
 
-  /** SIGKILL to QEMU, and in the same moment the disk loses what it had not made durable. */
-  async cut(seed: number, mode: "random" | "none" | "all" = "random"): Promise<CutReport> {
+  /** SIGKILL to QEMU, and in the same moment to the disk's cache: what of that survives, disk.cut() decides. */
+  async freeze(): Promise<void> {
     const dead = this.machine.cut();
-    const report = await this.disk.cut(seed, mode);
+    await this.disk.freeze();
     await dead;
-    return report;
+  }
+
+  /** What the device has promised by now, as the controller knows it. To be asked when the device is off. */
+  async promised(): Promise<Promised> {
+    const [view, events] = [await this.view(), await this.events()];
+    return {
+      events,
+      ackedSeq: view?.ackedSeq ?? 0,
+      reportedRevision: view?.reported?.desiredRevision ?? 0,
+      desiredRevision: this.revision,
+    };
   }
 
   async desire(apps: readonly App[]): Promise<void> {

@@ -3,14 +3,17 @@ import { type Dice, diceOf } from "../power-disk/random.ts";
 import type { CutReport } from "../power-disk/store.ts";
 import type { Platform } from "../recipe.ts";
 import { ACTIVITIES, Activities, WINDOW_MS } from "./activities.ts";
-import { checkFileSystem, checkInside, EventCheck } from "./checks.ts";
+import { checkInside, EventCheck } from "./checks.ts";
 import { addCut, type Moment, type RunEntry, record, type Tally } from "./ledger.ts";
 import { Life } from "./life.ts";
+import { checkOutcome } from "./outcomes.ts";
 
 export interface RunOptions {
   readonly platform: Platform;
   readonly deb: string;
   readonly cuts: number;
+  /** So many outcomes of each cut are looked at from outside; the device then lives with another. */
+  readonly outcomes: number;
   readonly seed: number;
   /** Adds the run to docs/power-cuts.json. */
   readonly record: boolean;
@@ -21,10 +24,10 @@ export interface RunOptions {
 const BACK_MS = 90_000;
 /** Share of the cuts that come while the device is still booting, or getting back to where it was. */
 const BOOT_SHARE = 0.35;
+/** Between the seeds of one cut's outcomes: far from those of other cuts. */
+const OUTCOME_STRIDE = 100_003;
 /** So long the idle device's writes are counted: a commit of the file system's journal comes every 5 s. */
 const WEAR_MS = 60_000;
-/** Of so many cuts one is looked at from outside. */
-const SAMPLE = 4;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
@@ -51,6 +54,7 @@ class Rounds {
   #bootMs = 10_000;
   #backMs = 20_000;
   #lastMoment: Moment = "boot";
+  #outcomes = 0;
 
   constructor(life: Life, options: RunOptions) {
     this.#life = life;
@@ -66,10 +70,13 @@ class Rounds {
     await this.#activities.first();
     await this.#life.reach(BACK_MS * this.#life.machine.patience);
     await this.#wear();
+    await this.#activities.chatter();
+    await this.#life.reach(BACK_MS * this.#life.machine.patience);
     while (this.#cuts < cuts && !signal.aborted) {
       const activity = this.#dice.pick(ACTIVITIES);
       await this.#activities.begin(activity, this.#dice);
-      await sleep(this.#dice.next() * WINDOW_MS[activity] * this.#life.machine.patience);
+      // Rather early than late: what has been begun is soon done, and then little is left to lose.
+      await sleep(this.#dice.next() ** 2 * WINDOW_MS[activity] * this.#life.machine.patience);
       await this.#cut(activity);
       while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
       if (!(await this.#back())) {
@@ -86,6 +93,7 @@ class Rounds {
       cuts: this.#cuts,
       failures: this.#failures,
       devicesLost: lost,
+      outcomes: this.#outcomes,
       events: this.#events.count,
       moments: this.#tallies,
     };
@@ -97,7 +105,8 @@ class Rounds {
   /** Power on, and off again before it is where it was. */
   async #cutBoot(): Promise<void> {
     await this.#life.machine.start({ wait: false });
-    const afterMs = this.#dice.next() * this.#backMs;
+    // Rather late than early: the first half of a boot writes nothing.
+    const afterMs = Math.sqrt(this.#dice.next()) * this.#backMs;
     await sleep(afterMs);
     await this.#cut(afterMs < this.#bootMs ? "boot" : "recovery");
   }
@@ -106,11 +115,29 @@ class Rounds {
     const number = ++this.#cuts;
     const seed = this.#options.seed * 1000 + number;
     const mode = this.#dice.next() < 0.85 ? "random" : this.#dice.pick(["none", "all"] as const);
-    const report = await this.#life.cut(seed, mode);
+    await this.#life.freeze();
     this.#lastMoment = moment;
+    const complaints = await this.#lookAtOutcomes(seed);
+    const report = await this.#life.disk.cut(seed, mode);
     addCut(this.#tallies, moment, report);
     console.log(`cut ${number} (seed ${seed}, ${mode}) in ${moment}: ${describe(report)}`);
-    if (number % SAMPLE === 0) this.#complain(await checkFileSystem(this.#life));
+    this.#complain(complaints);
+  }
+
+  async #lookAtOutcomes(seed: number): Promise<string[]> {
+    const life = this.#life;
+    const promised = await life.promised();
+    const complaints: string[] = [];
+    for (let n = 1; n <= this.#options.outcomes; n++) {
+      const copy = await life.snapshot();
+      const { unflushedWrites } = await life.disk.outcome(seed + n * OUTCOME_STRIDE, copy);
+      const found = await checkOutcome(copy, promised, life.command);
+      complaints.push(...found.map((what) => `outcome ${n}: ${what}`));
+      this.#outcomes++;
+      // Nothing to lose: every outcome is the same.
+      if (unflushedWrites === 0) break;
+    }
+    return complaints;
   }
 
   /** Boots, and looks whether all is as it must be. False: the device did not come back. */

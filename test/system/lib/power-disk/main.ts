@@ -6,6 +6,8 @@ import { type DiskOptions, VolatileDisk } from "./store.ts";
 export type Order =
   | { readonly do: "open"; readonly options: DiskOptions; readonly socket: string }
   | { readonly do: "cut"; readonly seed: number; readonly mode: CutMode }
+  | { readonly do: "freeze" }
+  | { readonly do: "outcome"; readonly seed: number; readonly mode: CutMode; readonly copy: string }
   | { readonly do: "flush-time"; readonly ms: number }
   | { readonly do: "stats" }
   | { readonly do: "close" };
@@ -22,6 +24,10 @@ async function perform(order: Order): Promise<unknown> {
   switch (order.do) {
     case "cut":
       return server.cut(order.seed, order.mode);
+    case "freeze":
+      return server.freeze();
+    case "outcome":
+      return server.disk.outcome(order.seed, order.mode, order.copy);
     case "flush-time":
       server.disk.flushMs = order.ms;
       return undefined;

@@ -46,6 +46,12 @@ export class DiskServer {
     return this.disk.cut(seed, mode);
   }
 
+  /** As cut(), but undecided: see VolatileDisk. */
+  async freeze(): Promise<void> {
+    this.#hangUp();
+    await this.disk.freeze();
+  }
+
   /** Orderly: what is in the cache becomes durable. */
   async close(): Promise<void> {
     this.#hangUp();

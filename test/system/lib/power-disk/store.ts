@@ -151,6 +151,25 @@ export class VolatileDisk {
     return { unflushedWrites, unflushedBytes, whole, torn, lost };
   }
 
+  /** The power goes, and what becomes of the cache is not decided yet: outcome() tries, cut() decides. The file holds what is durable. */
+  async freeze(): Promise<void> {
+    this.#cuts++;
+    await this.settled();
+  }
+
+  /** What a cut with this seed would leave, written into `copy`, which is a copy of the file as freeze() left it. */
+  async outcome(seed: number, mode: CutMode, copy: string): Promise<CutReport> {
+    const [unflushedWrites, unflushedBytes] = [this.#log.length, this.#log.bytes];
+    const { pieces, whole, torn, lost } = this.#log.survivors(seed, mode);
+    const file = await open(copy, "r+");
+    try {
+      for (const { offset, data } of pieces) await writeFully(file, [data], offset);
+    } finally {
+      await file.close();
+    }
+    return { unflushedWrites, unflushedBytes, whole, torn, lost };
+  }
+
   /** Everything durable is in the file. */
   async settled(): Promise<void> {
     while (this.#drain !== undefined) await this.#drain;
