@@ -10,6 +10,7 @@ import { chmodSync, copyFileSync, cpSync, existsSync, linkSync, mkdirSync, rmSyn
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { requiredBuiltins } from "./builtins.ts";
 import { buildNative } from "./native.ts";
 
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,13 +18,11 @@ const dist = join(top, "dist");
 const lib = join(dist, "lib", "lightv");
 const quiet = process.argv.includes("--quiet");
 
-/** Bundle name -> entry. */
-const BUNDLES = {
-  lightvd: "agent/main.ts",
-  "lightv-fleet": "fleet/main.ts",
-  cli: "agent/cli/main.ts",
-  "fleet-cli": "fleet/cli/main.ts",
-};
+/** Bundle name -> entry. Only those of one group share chunks: what another program uses would cost the agent memory. */
+const BUNDLES = [
+  { lightvd: "agent/main.ts" },
+  { "lightv-fleet": "fleet/main.ts", cli: "agent/cli/main.ts", "fleet-cli": "fleet/cli/main.ts" },
+];
 
 /** mqtt.js calls url.parse(), about which Node warns on stderr; nobody who reads our log can do anything about it. */
 const QUIET = "--disable-warning=DEP0169";
@@ -55,11 +54,10 @@ function say(text: string): void {
   if (!quiet) console.log(text);
 }
 
-async function bundle(): Promise<void> {
-  rmSync(join(lib, "chunks"), { recursive: true, force: true });
+async function bundle(entries: Readonly<Record<string, string>>): Promise<void> {
   await build({
     absWorkingDir: top,
-    entryPoints: Object.entries(BUNDLES).map(([out, entry]) => ({ in: entry, out })),
+    entryPoints: Object.entries(entries).map(([out, entry]) => ({ in: entry, out })),
     outdir: lib,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -73,7 +71,10 @@ async function bundle(): Promise<void> {
     legalComments: "none",
     logLevel: "error",
     // CommonJS packages in an ES module bundle still call require() for Node's own modules.
-    banner: { js: 'import{createRequire as __lvRequire}from"node:module";const require=__lvRequire(import.meta.url);' },
+    banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
+    plugins: [requiredBuiltins],
+    // What mqtt.js brings for browsers: a copy of Node's streams, and timers in a web worker.
+    alias: { "readable-stream": "node:stream", "worker-timers": "node:timers" },
   });
 }
 
@@ -120,7 +121,8 @@ mkdirSync(lib, { recursive: true });
 say("native");
 placeNative();
 say("bundles");
-await bundle();
+rmSync(join(lib, "chunks"), { recursive: true, force: true });
+for (const group of BUNDLES) await bundle(group);
 placeNode();
 placeLauncher("lightvd", AGENT);
 placeLauncher("lightv-fleet", FLEET);
