@@ -1,6 +1,5 @@
 /** One ranged GET, redirects followed. Node's own client, because a device's memory is short. */
-import http from "node:http";
-import https from "node:https";
+import type { IncomingMessage } from "node:http";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import { certificateHint, type Trust, tlsOptions } from "#agent/lib/tls.ts";
 
@@ -22,7 +21,7 @@ export interface RangeAnswer {
   /** Byte of the file that the body begins with: 0 when the server does not do ranges. */
   readonly start: number;
   readonly partial: boolean;
-  readonly body: http.IncomingMessage;
+  readonly body: IncomingMessage;
 }
 
 /** What may pass: it is tried again. `retryAfterMs` when the server says when. */
@@ -63,13 +62,15 @@ function parseUrl(text: string): URL {
   throw new LightvError("LV_FETCH", `"${text}" is no address to fetch an image from`, { hint: "it must begin with http:// or https://" });
 }
 
-function get(url: URL, request: RangeRequest, own: boolean): Promise<http.IncomingMessage> {
+async function get(url: URL, request: RangeRequest, own: boolean): Promise<IncomingMessage> {
+  // Loaded only when an image is fetched: TLS alone takes 2 MB.
+  const { get: open } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   const { start, end, signal, idleMs, trust } = request;
   const headers = { ...(own ? request.headers : {}), "accept-encoding": "identity", range: `bytes=${start}-${end}` };
   return new Promise((resolve, reject) => {
     const options = { headers, signal, timeout: idleMs, ...(trust === undefined || !own ? {} : tlsOptions(trust)) };
     // The time-out is the socket's and goes on during the body.
-    const client = url.protocol === "https:" ? https.get(url, options) : http.get(url, options);
+    const client = open(url, options);
     client.on("response", resolve);
     client.on("timeout", () => client.destroy(new Transient(`${url.host} was silent for ${idleMs / 1000} s`)));
     client.on("error", (error) =>
@@ -78,7 +79,7 @@ function get(url: URL, request: RangeRequest, own: boolean): Promise<http.Incomi
   });
 }
 
-function check(response: http.IncomingMessage, status: number, { start, end }: RangeRequest, url: URL): RangeAnswer {
+function check(response: IncomingMessage, status: number, { start, end }: RangeRequest, url: URL): RangeAnswer {
   if (status === 200) return { start: 0, partial: false, body: response };
   if (status === 206) {
     const range = response.headers["content-range"] ?? "";

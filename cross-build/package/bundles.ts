@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type Metafile, type Plugin } from "esbuild";
+import { requiredBuiltins } from "./builtins.ts";
 
 /** Bundle name -> entry. */
 export const BUNDLES = {
@@ -26,8 +27,23 @@ export interface BundleOptions {
   readonly version?: string;
 }
 
+/** Only programs of one group share chunks: what another one uses would cost the agent memory. */
+const ALONE: readonly Bundle[] = ["lightvd"];
+
 /** Writes the bundles; gives esbuild's account of what is in them. Throws with what is wrong in the source. */
-export async function bundle({ top, names, outdir, chunks = "chunks", version }: BundleOptions): Promise<Metafile> {
+export async function bundle(options: BundleOptions): Promise<Metafile> {
+  const { names } = options;
+  const groups = [names.filter((name) => ALONE.includes(name)), names.filter((name) => !ALONE.includes(name))];
+  const whole: Metafile = { inputs: {}, outputs: {} };
+  for (const group of groups.filter(({ length }) => length > 0)) {
+    const { inputs, outputs } = await bundleGroup({ ...options, names: group });
+    Object.assign(whole.inputs, inputs);
+    Object.assign(whole.outputs, outputs);
+  }
+  return whole;
+}
+
+async function bundleGroup({ top, names, outdir, chunks = "chunks", version }: BundleOptions): Promise<Metafile> {
   const result = await build({
     absWorkingDir: top,
     entryPoints: names.map((out) => ({ in: BUNDLES[out], out })),
@@ -44,9 +60,11 @@ export async function bundle({ top, names, outdir, chunks = "chunks", version }:
     legalComments: "none",
     logLevel: "error",
     metafile: true,
-    plugins: version === undefined ? [] : [asVersion(top, version)],
+    plugins: [requiredBuiltins, ...(version === undefined ? [] : [asVersion(top, version)])],
     // CommonJS packages in an ES module bundle still call require() for Node's own modules.
-    banner: { js: 'import{createRequire as __lvRequire}from"node:module";const require=__lvRequire(import.meta.url);' },
+    banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
+    // What mqtt.js brings for browsers: a copy of Node's streams, and timers in a web worker.
+    alias: { "readable-stream": "node:stream", "worker-timers": "node:timers" },
   });
   return result.metafile;
 }
