@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "version.hpp"
+
 namespace lightv {
 
 std::int64_t buildTimeSeconds() {
