@@ -58,7 +58,10 @@ export class FakeNative {
   }
 
   /** A workload ends by itself, or its monitor is lost. */
-  end(id: string, exit: { exitCode: number; signal?: number; oomKilled?: boolean; lost?: boolean; error?: string }): void {
+  end(
+    id: string,
+    exit: { exitCode: number; signal?: number; oomKilled?: boolean; lost?: boolean; shutdown?: boolean; error?: string },
+  ): void {
     const sandbox = this.get(id);
     if (sandbox.status !== "running") return;
     sandbox.status = "exited";

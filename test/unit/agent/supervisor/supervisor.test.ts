@@ -166,6 +166,22 @@ test("tells an OOM kill and a lost monitor apart from an exit", async () => {
   assert.is(r.native.running().length, 2);
 });
 
+test("what was stopped because the device went down starts again at once and has not failed; a job that runs once does not", async () => {
+  const r = await rig();
+  await r.desire(1, app("web", 1), app("flaky", 2, { restart: { policy: "on-failure" } }), app("job", 3, { restart: { policy: "no" } }));
+  for (const { id } of r.native.running()) r.native.end(id, { exitCode: 0, shutdown: true });
+  await r.clock.advance(0);
+  assert.is(r.report("web").phase, "running");
+  assert.is(r.report("flaky").phase, "running");
+  assert.is(r.report("job").phase, "stopped");
+  assert.match(r.report("job").reason, /the device went down; its restart policy is "no"/);
+  assert.is(r.report("web").reason, "");
+  assert.equal(
+    r.events("app.exited").map((event) => event.data.requested),
+    [true, true, true],
+  );
+});
+
 test("adopts what runs after a restart of the agent, starts nothing anew and tells nothing twice", async () => {
   const r = await rig();
   await r.desire(1, app("web", 1));
