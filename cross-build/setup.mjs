@@ -39,10 +39,22 @@ const PACKAGING_PACKAGES = {
   lintian: "checks the packages",
 };
 
+/** What more there is to `npm run test:system`: asked for by --system. */
+const SYSTEM_PACKAGES = {
+  mmdebstrap: "root file systems of virtual devices",
+  e2fsprogs: "their disks",
+  "qemu-system-x86": "virtual devices",
+  "qemu-system-arm": "virtual devices",
+  "qemu-utils": "their disks",
+  "qemu-user-static": "installing arm64 packages in a root file system",
+  "util-linux": "setpriv, so that no virtual device outlives its test",
+};
+
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
 const quiet = process.argv.includes("--quiet");
 const build = process.argv.includes("--build");
 const packaging = process.argv.includes("--packaging");
+const system = process.argv.includes("--system");
 
 /** @param {string} text */
 function say(text) {
@@ -64,7 +76,7 @@ function run(what, command, args, env = {}) {
 
 /** @returns {string[]} */
 function missingPackages() {
-  const names = Object.keys(packaging ? { ...DEBIAN_PACKAGES, ...PACKAGING_PACKAGES } : DEBIAN_PACKAGES);
+  const names = Object.keys({ ...DEBIAN_PACKAGES, ...(packaging ? PACKAGING_PACKAGES : {}), ...(system ? SYSTEM_PACKAGES : {}) });
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own template
   const { stdout } = spawnSync("dpkg-query", ["-W", "-f", "${Package} ${Status}\\n", ...names], { encoding: "utf8" });
   const installed = new Set(

@@ -14,6 +14,13 @@ export interface Outcome {
   readonly output: string;
 }
 
+export interface FileOptions {
+  readonly timeoutMs?: number;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Gets what is written to stderr as it comes: for tests that take minutes. */
+  readonly progress?: (text: string) => void;
+}
+
 const FILE_TIMEOUT_MS = 15 * 60_000;
 
 export async function runFiles(top: string, part: string, parallel: number): Promise<Outcome[]> {
@@ -30,8 +37,11 @@ export async function runFiles(top: string, part: string, parallel: number): Pro
   return outcomes;
 }
 
-async function runFile(file: string, name: string): Promise<Outcome> {
-  const { code, output } = await capture(process.execPath, ["--disable-warning=ExperimentalWarning", file]);
+/** One test file in a process of its own, which ends with this one. `env` is added to the environment. */
+export async function runFile(file: string, name: string, options: FileOptions = {}): Promise<Outcome> {
+  const env = { ...process.env, ...options.env };
+  const args = ["--disable-warning=ExperimentalWarning", file];
+  const { code, output } = await capture(process.execPath, args, options.timeoutMs, env, options.progress);
   return count(name, code, output);
 }
 
@@ -66,6 +76,7 @@ export function capture(
   args: readonly string[],
   timeoutMs = FILE_TIMEOUT_MS,
   env: NodeJS.ProcessEnv = process.env,
+  progress: (text: string) => void = () => {},
 ): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, detached: true });
@@ -74,7 +85,10 @@ export function capture(
       output += data.toString("utf8");
     };
     child.stdout.on("data", add);
-    child.stderr.on("data", add);
+    child.stderr.on("data", (data: Buffer) => {
+      add(data);
+      progress(data.toString("utf8"));
+    });
     const timer = setTimeout(() => {
       output += `\nnot done after ${timeoutMs / 1000} s\n`;
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");

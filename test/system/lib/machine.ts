@@ -49,8 +49,9 @@ export class Machine {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  get pid(): number | undefined {
-    return this.#child?.pid;
+  /** QEMU; throws when it was never started. */
+  get process(): ChildProcess {
+    return this.#open(this.#child);
   }
 
   /** "kvm" or "tcg"; known once it has started. */
@@ -189,9 +190,10 @@ export class Machine {
     this.#disconnect();
   }
 
-  /** Cuts the power and removes its files. */
+  /** Cuts the power and removes its files; LIGHTV_SYSTEM_KEEP=1 leaves them, to be looked at. */
   async close(): Promise<void> {
     await this.cut();
+    if (process.env.LIGHTV_SYSTEM_KEEP === "1") return console.error(`kept: ${this.directory}`);
     await rm(this.directory, { recursive: true, force: true });
   }
 

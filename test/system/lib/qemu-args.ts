@@ -70,7 +70,7 @@ export function qemuArgs(base: RootFs, accelerator: Accelerator, options: Machin
     ...["-netdev", `user,id=net0,ipv6=off${forward.join("")}`, "-device", `virtio-net-pci,netdev=net0,id=nic0,mac=${DEVICE_MAC},romfile=`],
     ...[
       "-chardev",
-      interactive ? "stdio,id=con,signal=off,mux=off" : `file,id=con,path=${at.consoleLog},append=on`,
+      interactive ? "stdio,id=con,signal=off,mux=on" : `file,id=con,path=${at.consoleLog},append=on`,
       "-serial",
       "chardev:con",
     ],

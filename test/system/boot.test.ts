@@ -1,0 +1,118 @@
+/** From a bare device to apps that serve: install, enrol, deploy, boot, and what LightV costs in time and memory. */
+import * as assert from "uvu/assert";
+import { suite } from "#test/lib/suite.ts";
+import { freePort, until } from "#test/lib/world.ts";
+import { Device } from "./lib/device.ts";
+import { lightvMemory, mib, total } from "./lib/memory.ts";
+import { LONG, openSite, PLATFORM, page, say, table, webImage } from "./lib/scenario.ts";
+import type { Site } from "./lib/site.ts";
+
+const test = suite(`system/${PLATFORM}/boot`);
+/** The bar for all of LightV, idle with three apps, in MiB of private memory. */
+const PRIVATE_BAR_MIB = 24;
+const SETTLE_MS = 30_000;
+
+let site: Site;
+let device: Device;
+let url = "";
+
+test.before(async () => {
+  site = await openSite();
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}/`;
+  device = await Device.enrolled(site, "boot-1", { memory: 512, forward: { 8080: port }, agent: ["heartbeat = 30"] }, say);
+});
+test.after(async () => {
+  await device?.close();
+  await site?.close();
+});
+
+test(
+  "an installed and enrolled device has no failed unit, and every file of the package is as it was packed",
+  async () => {
+    const { machine } = device;
+    assert.is(await machine.ok("systemctl is-system-running --wait || { systemctl --failed; false; }"), "running");
+    assert.is(await machine.ok("systemctl is-active lightvd.service lightv-runtime.service"), "active\nactive");
+    const changed = (await machine.ok("dpkg --verify lightv || true", LONG)).split("\n").filter((line) => line !== "");
+    assert.equal(
+      changed.filter((line) => !line.endsWith("/etc/lightv/lightvd.conf")),
+      [],
+    );
+    const kernel = await machine.ok("uname -r; stat -fc %T /sys/fs/cgroup");
+    assert.match(kernel, /^6\.1\..*\ncgroup2fs$/);
+    say(`${device.machine.acceleration}, kernel ${kernel.split("\n")[0]}`);
+  },
+  LONG,
+);
+
+test(
+  "an app that is deployed answers HTTP",
+  async () => {
+    await site.push(webImage("web:1", "one"));
+    await device.deploy("web", "web:1", "--port", "8080", "--memory", "32m");
+    assert.is(await until("the page", () => page(url), device.within(20)), "one");
+  },
+  LONG,
+);
+
+test(
+  "after a boot the app answers HTTP by itself; the agent's share of the time",
+  async () => {
+    const { machine } = device;
+    await machine.stop();
+    const on = performance.now();
+    await machine.start({ wait: false });
+    await until("the page", () => page(url), device.within(180));
+    const answered = (performance.now() - on) / 1000;
+    await machine.booted();
+    await machine.ok("systemctl is-system-running --wait");
+    const monotonic = async (property: string): Promise<number> =>
+      Number(await machine.ok(`systemctl show -P ${property} lightvd.service`)) / 1e6;
+    const exec = await monotonic("ExecMainStartTimestampMonotonic");
+    const ready = await monotonic("ActiveEnterTimestampMonotonic");
+    const app = Number(await machine.ok(`awk '{ print $22 }' /proc/${await device.pid("web")}/stat`)) / 100;
+    table(`boot to the first app's answer, seconds (${machine.acceleration}, ${PLATFORM}, 512 MiB)`, [
+      ["switched on to HTTP answer, seen from outside", answered.toFixed(1)],
+      ["kernel start to the agent's exec", exec.toFixed(1)],
+      ["kernel start to the app's exec", app.toFixed(1)],
+      ["agent's exec to ready (systemd)", (ready - exec).toFixed(1)],
+      ["agent's exec to the app's exec: the agent's share", (app - exec).toFixed(1)],
+    ]);
+    process.stderr.write(`${await machine.ok("systemd-analyze; systemd-analyze blame --no-pager | head -8")}\n`);
+    assert.ok(app >= exec, "the app was started by this boot's agent");
+    await device.online();
+  },
+  LONG,
+);
+
+test(
+  "private and proportional memory of all that is LightV's, idle with three apps",
+  async () => {
+    const { machine } = device;
+    for (const [name, port] of [
+      ["two", 8081],
+      ["three", 8082],
+    ] as const) {
+      await site.push(webImage(`${name}:1`, name, port));
+      await device.deploy(name, `${name}:1`, "--port", String(port), "--memory", "32m");
+    }
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    const first = await lightvMemory(machine);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    const processes = await lightvMemory(machine);
+    const sum = total(processes, (one) => one.privateKib);
+    table(`memory of LightV with three apps, MiB (${PLATFORM}, 512 MiB)`, [
+      ["process", "private", "PSS"],
+      ...processes.map((one) => [one.name.slice(0, 60), mib(one.privateKib), mib(one.pss)] as [string, string, string]),
+      ["in all", mib(sum), mib(total(processes, (one) => one.pss))],
+    ]);
+    assert.is(processes.filter(({ name }) => name.startsWith("lightv-monitor")).length, 3);
+    assert.is(processes.filter(({ name }) => name.startsWith("lightv-init")).length, 3);
+    const least = Math.min(
+      sum,
+      total(first, (one) => one.privateKib),
+    );
+    assert.ok(least <= PRIVATE_BAR_MIB * 1024, `${mib(least)} MiB of private memory is more than ${PRIVATE_BAR_MIB}`);
+  },
+  LONG,
+);

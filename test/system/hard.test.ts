@@ -1,0 +1,232 @@
+/** Places that are hard to live in: no network, wrong clocks, full disks, read-only roots, split disks, little memory, endless reboots. */
+import { mkdtempSync } from "node:fs";
+import { rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as assert from "uvu/assert";
+import { run } from "#test/lib/command.ts";
+import { suite, type TestContext } from "#test/lib/suite.ts";
+import { until } from "#test/lib/world.ts";
+import { Device, type DeviceOptions } from "./lib/device.ts";
+import { ALL, LONG, openSite, PLATFORM, say } from "./lib/scenario.ts";
+import type { Site } from "./lib/site.ts";
+
+const test = suite(`system/${PLATFORM}/hard`);
+const REBOOTS = ALL ? 100 : 3;
+
+let site: Site;
+let number = 0;
+
+test.before(async () => {
+  site = await openSite();
+  await site.push({ name: "idle:1", cmd: ["/bin/sh", "-c", "while :; do sleep 1000; done"] });
+});
+test.after(() => site?.close());
+
+async function enrolled(t: TestContext, options: DeviceOptions = {}): Promise<Device> {
+  const device = await Device.enrolled(site, `hard-${++number}`, options, say);
+  t.cleanup(() => device.close());
+  say(`${device.name} is up`);
+  return device;
+}
+
+/** Waits until an app runs, as the device itself sees it: for when there is no network. */
+async function runs(device: Device, app: string, seconds = 60): Promise<number> {
+  const ask = async (): Promise<number | undefined> => (await device.pid(app)) || undefined;
+  return until(`${app} to run`, ask, device.within(seconds), () => device.machine.consoleText.slice(-1000)).catch(
+    async (error: unknown) => {
+      throw new Error(`${String(error)}\n${await device.log()}`);
+    },
+  );
+}
+
+test(
+  "booted without a network at 1970 and then 2040: apps run; with the network back, what happened arrives once and in order",
+  async (t) => {
+    const device = await enrolled(t);
+    await device.deploy("idle", "idle:1");
+    for (const clock of ["1970-01-01T00:00:30", "2040-01-01T00:00:30"]) {
+      await device.machine.stop();
+      await device.offline();
+      const known = (await site.events(device.name)).length;
+      await device.machine.start({ link: false, clock });
+      say(`booted at ${await device.machine.ok("date")} without a network`);
+      const first = await runs(device, "idle");
+      // An hour goes by: the clock jumps, as waiting tells nothing more. The monotonic clock, by which the agent waits, does not.
+      await device.machine.ok("date -s '+1 hour'");
+      await device.machine.ok(`kill -9 ${first}`);
+      const second = await until(
+        "it to be started again",
+        async () => {
+          const pid = await device.pid("idle");
+          return pid !== 0 && pid !== first ? pid : undefined;
+        },
+        device.within(60),
+      );
+      assert.is((await site.events(device.name)).length, known, "nothing has arrived without a network");
+      await device.machine.link(true);
+      await device.online(device.within(120));
+      const arrived = async (): Promise<string[] | undefined> => {
+        const types = (await site.events(device.name))
+          .slice(known)
+          .filter(({ app }) => app === "idle")
+          .map(({ type }) => type);
+        return types.filter((type) => type === "app.started").length >= 2 ? types : undefined;
+      };
+      const types = await until("the events of both starts", arrived, device.within(60));
+      say(`arrived: ${types.join(" ")}`);
+      const seqs = (await site.events(device.name)).map(({ seq }) => seq);
+      assert.equal(
+        seqs,
+        [...new Set(seqs)].sort((a, b) => a - b),
+        "each once, and in order",
+      );
+      assert.ok(
+        types.indexOf("app.exited") > types.indexOf("app.started") && types.lastIndexOf("app.started") > types.indexOf("app.exited"),
+      );
+      assert.is(await device.pid("idle"), second, "the network's coming back disturbs nothing");
+    }
+  },
+  LONG,
+);
+
+test(
+  "a disk that fills up and is freed: what runs goes on, the rest is told, and it recovers by itself",
+  async (t) => {
+    const device = await enrolled(t);
+    await device.deploy("idle", "idle:1");
+    const pid = await device.pid("idle");
+    await device.machine.ok(
+      "fallocate -l $(df --output=avail -B1 / | tail -1) /var/fill 2>/dev/null; dd if=/dev/zero of=/var/fill2 bs=64k 2>/dev/null; true",
+    );
+    say(await device.machine.ok("df -h / | tail -1"));
+    const big = await site.push({
+      name: "big:1",
+      cmd: ["/bin/sh", "-c", "while :; do sleep 1000; done"],
+      files: { "/data": Buffer.alloc(40 << 20, 7) },
+    });
+    const waiting = site.fleet("deploy", device.name, "big", "--image", big.name, "--wait", "--timeout", `${device.within(240) / 1000}s`);
+    const report = await site.reported(device.name, "big", ({ reason }) => /LV_DISK_FULL/.test(reason), device.within(120));
+    say(`reported: ${report.phase} ${report.reason}`);
+    assert.is(await device.pid("idle"), pid);
+    await device.machine.ok("systemctl restart lightvd.service");
+    await device.online();
+    assert.is(await device.pid("idle"), pid, "the agent starts on a full disk");
+    await device.machine.ok("rm /var/fill /var/fill2");
+    const { code, stderr } = await waiting;
+    assert.is(code, 0, stderr);
+    assert.is(await device.pid("idle"), pid);
+  },
+  LONG,
+);
+
+test(
+  "/var on a disk of its own",
+  async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "lightv-var-"));
+    t.cleanup(() => rm(directory, { recursive: true }));
+    const secondDisk = join(directory, "var.ext4");
+    await writeFile(secondDisk, "");
+    await truncate(secondDisk, 512 << 20);
+    assert.is((await run("/sbin/mkfs.ext4", ["-q", "-F", "-L", "var", secondDisk])).code, 0);
+    const device = await enrolled(t, { secondDisk });
+    const { machine } = device;
+    await machine.ok(`
+      systemctl stop lightvd.service
+      mount /dev/vdb /mnt && cp -a /var/. /mnt/ && umount /mnt
+      echo '/dev/vdb /var ext4 defaults 0 2' >>/etc/fstab`);
+    await machine.reboot();
+    assert.is(await machine.ok("findmnt -no SOURCE /var"), "/dev/vdb");
+    await device.online();
+    await device.deploy("idle", "idle:1");
+    await machine.reboot();
+    await runs(device, "idle");
+    await device.online();
+    assert.is(await machine.ok("systemctl is-system-running --wait"), "running");
+    await machine.stop();
+    assert.not.match(
+      machine.consoleText.split("\n").slice(-60).join("\n"),
+      /Failed unmounting|failed to unmount/i,
+      "/var is unmounted in order",
+    );
+  },
+  LONG,
+);
+
+test(
+  "a root that is read-only, with an overlay of tmpfs on /var: apps come back from the controller after each boot",
+  async (t) => {
+    const device = await enrolled(t);
+    const { machine } = device;
+    // Enrolled before the overlay: the credentials lie below it. The journal and all that is written later is gone at each boot.
+    await machine.ok(`
+      cat >>/etc/fstab <<'END'
+tmpfs /overlay tmpfs size=160m,mode=0755 0 0
+overlay /var overlay lowerdir=/var,upperdir=/overlay/upper,workdir=/overlay/work,x-systemd.requires=overlay-directories.service 0 0
+END
+      mkdir -p /overlay
+      cat >/etc/systemd/system/overlay-directories.service <<'END'
+[Unit]
+DefaultDependencies=no
+RequiresMountsFor=/overlay
+Before=var.mount
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/mkdir -p /overlay/upper /overlay/work
+END
+      sed -i 's/errors=remount-ro/ro,errors=remount-ro/' /etc/fstab`);
+    await machine.stop();
+    await machine.start({ kernelArgs: ["ro"] });
+    assert.match(await machine.ok("findmnt -no FSTYPE /var; findmnt -no OPTIONS /"), /^overlay\nro,/);
+    await device.online();
+    await device.deploy("idle", "idle:1");
+    assert.ok((await device.pid("idle")) > 0);
+    await machine.stop();
+    await machine.start({ kernelArgs: ["ro"] });
+    await device.online();
+    await site.reported(device.name, "idle", ({ phase }) => phase === "running", device.within(120));
+    await runs(device, "idle");
+  },
+  LONG,
+);
+
+test(
+  "256 MB of memory and three apps, through a reboot, and nothing is killed for want of memory",
+  async (t) => {
+    const device = await enrolled(t, { memory: 256 });
+    for (const app of ["a", "b", "c"]) await device.deploy(app, "idle:1", "--memory", "16m");
+    await device.machine.reboot();
+    for (const app of ["a", "b", "c"]) await runs(device, app, 90);
+    await device.online();
+    say(await device.machine.ok("grep -E 'MemTotal|MemAvailable' /proc/meminfo"));
+    assert.is(await device.machine.ok("journalctl --no-pager -k -o cat | grep -c -i 'out of memory' || true"), "0");
+    assert.is(await device.machine.ok("systemctl is-system-running --wait"), "running");
+  },
+  LONG,
+);
+
+test(
+  `${REBOOTS} reboots in a row: every time the app runs and the device reports`,
+  async (t) => {
+    const device = await enrolled(t);
+    await device.deploy("idle", "idle:1");
+    for (let i = 1; i <= REBOOTS; i++) {
+      await device.machine.reboot();
+      await runs(device, "idle");
+      await device.online();
+      say(`reboot ${i} of ${REBOOTS}`);
+    }
+    const used = await device.machine.ok("ls /var/lib/lightv/sandboxes | wc -l; ls /var/lib/lightv/partial | wc -l; losetup -a | wc -l");
+    assert.is(used, "1\n0\n1");
+    const events = await site.events(device.name);
+    const seqs = events.map(({ seq }) => seq);
+    assert.equal(
+      seqs,
+      [...new Set(seqs)].sort((a, b) => a - b),
+      "no event is lost from the order or comes twice",
+    );
+    assert.is(await device.machine.ok("systemctl is-system-running --wait"), "running");
+  },
+  LONG,
+);
