@@ -55,6 +55,7 @@ class Rounds {
   #backMs = 20_000;
   #lastMoment: Moment = "boot";
   #outcomes = 0;
+  #wearPerHour = { device: 0, agent: 0 };
 
   constructor(life: Life, options: RunOptions) {
     this.#life = life;
@@ -95,6 +96,7 @@ class Rounds {
       devicesLost: lost,
       outcomes: this.#outcomes,
       events: this.#events.count,
+      idleBytesPerHour: this.#wearPerHour,
       moments: this.#tallies,
     };
     console.log(JSON.stringify(entry, undefined, 1));
@@ -189,16 +191,21 @@ class Rounds {
     console.log(`FAILURE after cut ${this.#cuts}:\n  ${what.join("\n  ")}`);
   }
 
-  /** What an idle agent writes to its disk: flash wears out. */
+  /** What an idle device writes to its disk, and the agent of that: flash wears out. */
   async #wear(): Promise<void> {
     const life = this.#life;
-    await life.machine.run("sync");
-    const written = async (): Promise<number> => (await life.disk.stats()).writtenBytes;
+    const agent = 'awk \'/^write_bytes/{print $2}\' "/proc/$(systemctl show -P MainPID lightvd)/io"';
+    const written = async (): Promise<{ device: number; agent: number }> => {
+      const { stdout } = await life.machine.run(`sync; ${agent}`);
+      return { device: (await life.disk.stats()).writtenBytes, agent: Number(stdout) };
+    };
     const [from, before] = [performance.now(), await written()];
     await sleep(WEAR_MS);
-    await life.machine.run("sync");
-    const perHour = ((await written()) - before) * (3_600_000 / (performance.now() - from));
-    console.log(`the device writes ${(perHour / 1024 / 1024).toFixed(1)} MiB an hour to its disk`);
+    const after = await written();
+    const perHour = (bytes: number): number => Math.round((bytes * 3_600_000) / (performance.now() - from));
+    this.#wearPerHour = { device: perHour(after.device - before.device), agent: perHour(after.agent - before.agent) };
+    const { device, agent: own } = this.#wearPerHour;
+    console.log(`idle, the device writes ${Math.round(device / 1024)} KiB an hour to its disk, the agent ${Math.round(own / 1024)} KiB of it`);
   }
 }
 
