@@ -5,6 +5,7 @@
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sleep } from "#agent/lib/clock.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import { run } from "#test/lib/command.ts";
 import { Fleet } from "#test/lib/fleet.ts";
@@ -26,6 +27,12 @@ export const WEB_PORT = 8080;
  * IO-APIC"). Not a matter of the device.
  */
 const KERNEL_ARGS = ["no_timer_check"];
+
+/** When the power goes: whichever comes first. */
+export interface Moment {
+  readonly writes: number;
+  readonly ms: number;
+}
 
 export interface LifeOptions {
   readonly platform: Platform;
@@ -94,11 +101,17 @@ export class Life {
     return new Life(base, directory, fleet, disk, machine, webPort, await commandOf(platform, deb, directory));
   }
 
-  /** SIGKILL to QEMU, and in the same moment to the disk's cache: what of that survives, disk.cut() decides. */
-  async freeze(): Promise<void> {
+  /**
+   * SIGKILL to QEMU, and in the same moment to the disk's cache: what of that survives, disk.cut() decides. It happens when the device has
+   * made so many more writes, or when the time is over.
+   */
+  async freeze({ writes, ms }: Moment): Promise<void> {
+    const [late, reached] = [new AbortController(), this.disk.freezeAt(writes)];
+    await Promise.race([reached, sleep(ms, late.signal).catch(() => undefined)]);
+    late.abort(new Error("over"));
     const dead = this.machine.cut();
     await this.disk.freeze();
-    await dead;
+    await Promise.all([dead, reached]);
   }
 
   /** What the device has promised by now, as the controller knows it. To be asked when the device is off. */

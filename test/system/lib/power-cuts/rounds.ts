@@ -2,10 +2,10 @@
 import { type Dice, diceOf } from "../power-disk/random.ts";
 import type { CutReport } from "../power-disk/store.ts";
 import type { Platform } from "../recipe.ts";
-import { ACTIVITIES, Activities, WINDOW_MS } from "./activities.ts";
+import { ACTIVITIES, Activities, WINDOW_MS, WRITES } from "./activities.ts";
 import { checkInside, EventCheck } from "./checks.ts";
 import { addCut, type Moment, type RunEntry, record, type Tally } from "./ledger.ts";
-import { Life } from "./life.ts";
+import { Life, type Moment as When } from "./life.ts";
 import { checkOutcome } from "./outcomes.ts";
 
 export interface RunOptions {
@@ -24,6 +24,8 @@ export interface RunOptions {
 const BACK_MS = 90_000;
 /** Share of the cuts that come while the device is still booting, or getting back to where it was. */
 const BOOT_SHARE = 0.35;
+/** Writes to the disk of a boot with its recovery, about. */
+const BOOT_WRITES = 600;
 /** Between the seeds of one cut's outcomes: far from those of other cuts. */
 const OUTCOME_STRIDE = 100_003;
 /** So long the idle device's writes are counted: a commit of the file system's journal comes every 5 s. */
@@ -76,9 +78,7 @@ class Rounds {
     while (this.#cuts < cuts && !signal.aborted) {
       const activity = this.#dice.pick(ACTIVITIES);
       await this.#activities.begin(activity, this.#dice);
-      // Rather early than late: what has been begun is soon done, and then little is left to lose.
-      await sleep(this.#dice.next() ** 2 * WINDOW_MS[activity] * this.#life.machine.patience);
-      await this.#cut(activity);
+      await this.#cut(activity, this.#draw(WRITES[activity], WINDOW_MS[activity] * this.#life.machine.patience));
       while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
       if (!(await this.#back())) {
         lost++;
@@ -107,22 +107,26 @@ class Rounds {
   /** Power on, and off again before it is where it was. */
   async #cutBoot(): Promise<void> {
     await this.#life.machine.start({ wait: false });
-    // Rather late than early: the first half of a boot writes nothing.
-    const afterMs = Math.sqrt(this.#dice.next()) * this.#backMs;
-    await sleep(afterMs);
-    await this.#cut(afterMs < this.#bootMs ? "boot" : "recovery");
+    const begun = performance.now();
+    await this.#cut(() => (performance.now() - begun < this.#bootMs ? "boot" : "recovery"), this.#draw(BOOT_WRITES, this.#backMs));
   }
 
-  async #cut(moment: Moment): Promise<void> {
+  /** Two cuts in three come at a write of the device, however quick it is; the others at a time, so that also the pauses are cut. */
+  #draw(writes: number, ms: number): When {
+    const [byWrites, share] = [this.#dice.next() < 2 / 3, this.#dice.next()];
+    return byWrites ? { writes: 1 + Math.floor(share * writes), ms } : { writes: Number.MAX_SAFE_INTEGER, ms: share * ms };
+  }
+
+  async #cut(moment: Moment | (() => Moment), when: When): Promise<void> {
     const number = ++this.#cuts;
     const seed = this.#options.seed * 1000 + number;
     const mode = this.#dice.next() < 0.85 ? "random" : this.#dice.pick(["none", "all"] as const);
-    await this.#life.freeze();
-    this.#lastMoment = moment;
+    await this.#life.freeze(when);
+    this.#lastMoment = typeof moment === "function" ? moment() : moment;
     const complaints = await this.#lookAtOutcomes(seed);
     const report = await this.#life.disk.cut(seed, mode);
-    addCut(this.#tallies, moment, report);
-    console.log(`cut ${number} (seed ${seed}, ${mode}) in ${moment}: ${describe(report)}`);
+    addCut(this.#tallies, this.#lastMoment, report);
+    console.log(`cut ${number} (seed ${seed}, ${mode}) in ${this.#lastMoment}: ${describe(report)}`);
     this.#complain(complaints);
   }
 
@@ -194,7 +198,7 @@ class Rounds {
   /** What an idle device writes to its disk, and the agent of that: flash wears out. */
   async #wear(): Promise<void> {
     const life = this.#life;
-    const agent = 'awk \'/^write_bytes/{print $2}\' "/proc/$(systemctl show -P MainPID lightvd)/io"';
+    const agent = "awk '/^write_bytes/{print $2}' \"/proc/$(systemctl show -P MainPID lightvd)/io\"";
     const written = async (): Promise<{ device: number; agent: number }> => {
       const { stdout } = await life.machine.run(`sync; ${agent}`);
       return { device: (await life.disk.stats()).writtenBytes, agent: Number(stdout) };
@@ -205,7 +209,9 @@ class Rounds {
     const perHour = (bytes: number): number => Math.round((bytes * 3_600_000) / (performance.now() - from));
     this.#wearPerHour = { device: perHour(after.device - before.device), agent: perHour(after.agent - before.agent) };
     const { device, agent: own } = this.#wearPerHour;
-    console.log(`idle, the device writes ${Math.round(device / 1024)} KiB an hour to its disk, the agent ${Math.round(own / 1024)} KiB of it`);
+    console.log(
+      `idle, the device writes ${Math.round(device / 1024)} KiB an hour to its disk, the agent ${Math.round(own / 1024)} KiB of it`,
+    );
   }
 }
 
