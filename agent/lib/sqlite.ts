@@ -47,7 +47,8 @@ export function transaction<T>(database: Database, body: () => T): T {
     database.exec("COMMIT");
     return result;
   } catch (error) {
-    database.exec("ROLLBACK");
+    // A full disk has ended it already (sqlite.org/lang_transaction.html, 3.1).
+    if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
 }

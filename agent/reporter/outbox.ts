@@ -52,18 +52,17 @@ export class Outbox {
 
   /** On disk when it returns; `also` in the same transaction. */
   add(event: OutboxEvent, also?: () => void): void {
-    transaction(this.database, () => {
+    this.atomic(() => {
       this.insert(event);
       this.makeRoom();
       also?.();
     });
-    this.listener?.();
   }
 
   /** Adds unless an event with this key was ever added; then also runs `also`, in the same transaction. */
   addOnce(key: string, event: OutboxEvent, also?: () => void): boolean {
     if (this.database.prepare("SELECT 1 FROM event_key WHERE key = ?").get(key) !== undefined) return false;
-    transaction(this.database, () => {
+    this.atomic(() => {
       const { lastInsertRowid } = this.database.prepare("INSERT INTO event_key (key) VALUES (?)").run(key);
       this.database.prepare("DELETE FROM event_key WHERE n <= ?").run(Number(lastInsertRowid) - MAX_KEYS);
       this.add(event, also);
@@ -112,6 +111,17 @@ export class Outbox {
       this.setMeta("session", this.meta("session") + 1);
       return this.meta("session");
     });
+  }
+
+  /** All of it and then the listener, or nothing: what a full disk refuses must not count as bytes that wait. */
+  private atomic(body: () => void): void {
+    try {
+      transaction(this.database, body);
+    } catch (error) {
+      if (this.database.isOpen) this.load();
+      throw error;
+    }
+    if (!this.database.isTransaction) this.listener?.();
   }
 
   private insert(event: OutboxEvent): void {

@@ -1,6 +1,7 @@
 /**
  * `npm run test:system [-- amd64|arm64 …] [--filter TEXT] [--all] [--no-package]`: virtual devices that boot Debian's kernel and systemd.
  * Builds the packages, then runs each scenario file on each platform; the last line is `N passed, N failed, N skipped`.
+ * `--power-cuts N [--arch PLATFORM] [--seed N] [--record]`: only the power cuts, so many of them (docs/power-cuts.md).
  * Without --all: amd64 whole, and of arm64 the files that SMALL names, which fits half an hour on two cores without KVM.
  */
 import { spawnSync } from "node:child_process";
@@ -30,9 +31,23 @@ const { values, positionals } = parseArgs({
     all: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     "no-package": { type: "boolean", default: false },
+    arch: { type: "string", multiple: true, default: [] },
+    "power-cuts": { type: "string" },
+    seed: { type: "string" },
+    record: { type: "boolean", default: false },
   },
 });
-const unknown = positionals.filter((name) => !PLATFORMS.some((platform) => platform === name));
+const chosen = [...positionals, ...values.arch];
+/** What power-cut.test.ts is told, when it is all that is wanted. */
+const powerCuts =
+  values["power-cuts"] === undefined
+    ? undefined
+    : [
+        `--power-cuts=${values["power-cuts"]}`,
+        ...(values.seed === undefined ? [] : [`--seed=${values.seed}`]),
+        ...(values.record ? ["--record"] : []),
+      ].join(" ");
+const unknown = chosen.filter((name) => !PLATFORMS.some((platform) => platform === name));
 if (unknown.length > 0) {
   console.error(`no such platform: ${unknown.join(" ")} (there are: ${PLATFORMS.join(" ")})`);
   process.exit(2);
@@ -43,9 +58,9 @@ function filesFor(platform: Platform): string[] {
   const all = globSync("*.test.ts", { cwd: here })
     .map((file) => file.replace(/\.test\.ts$/, ""))
     .sort();
-  const wanted = values.filter;
+  const wanted = powerCuts === undefined ? values.filter : ["power-cut"];
   if (wanted !== undefined) return all.filter((file) => wanted.some((text) => file.includes(text)));
-  const whole = values.all || platform === "amd64" || positionals.includes(platform);
+  const whole = values.all || platform === "amd64" || chosen.includes(platform);
   return whole ? all : all.filter((file) => SMALL.includes(file));
 }
 
@@ -65,11 +80,12 @@ async function runPlatform(platform: Platform): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const file of filesFor(platform)) {
     const outcome = await runFile(join(here, `${file}.test.ts`), `system/${platform}/${file}`, {
-      timeoutMs: values.all ? LONG_TIMEOUT_MS : FILE_TIMEOUT_MS,
+      timeoutMs: values.all || powerCuts !== undefined ? LONG_TIMEOUT_MS : FILE_TIMEOUT_MS,
       progress: (text) => process.stdout.write(text),
       env: {
         LIGHTV_SYSTEM_PLATFORM: platform,
         LIGHTV_SYSTEM_ACCEL: kind,
+        ...(powerCuts === undefined ? {} : { LIGHTV_POWER_CUTS: powerCuts }),
         ...(values.all ? { LIGHTV_SYSTEM_ALL: "1" } : {}),
         ...(values.keep ? { LIGHTV_SYSTEM_KEEP: "1" } : {}),
       },
@@ -97,7 +113,7 @@ const attempt = async (name: string, run: () => Promise<Outcome[]>): Promise<voi
   outcomes.push(...(await run().catch(failed)));
 };
 
-const platforms = PLATFORMS.filter((platform) => positionals.length === 0 || positionals.includes(platform));
+const platforms = PLATFORMS.filter((platform) => chosen.length === 0 || chosen.includes(platform));
 await attempt("system/packages", async () => {
   makePackages(platforms);
   return [];

@@ -2,7 +2,8 @@
  * Power cuts at random moments of a device's life, one after the other on the same disk. After each boot: the file system is well, the
  * device is connected and runs what is desired, no image is half, no event is lost, doubled or changed.
  *
- *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--record]
+ *     npm run test:system -- --power-cuts 100 --arch amd64 [--seed N] [--record]
+ *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--deb FILE] [--record]
  */
 import { parseArgs } from "node:util";
 import * as assert from "uvu/assert";
@@ -16,6 +17,7 @@ const test = suite("system/power-cut");
 const FEW = 6;
 
 const { values } = parseArgs({
+  args: [...process.argv.slice(2), ...(process.env.LIGHTV_POWER_CUTS?.split(" ") ?? [])],
   options: {
     "power-cuts": { type: "string", default: String(FEW) },
     arch: { type: "string", default: process.env.LIGHTV_SYSTEM_PLATFORM ?? "amd64" },

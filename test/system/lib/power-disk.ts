@@ -71,6 +71,11 @@ export class PowerDisk {
     await this.#ask({ do: "freeze" });
   }
 
+  /** freeze() in the moment in which the device has made so many more writes. Resolves then, or when something else ends the wait. */
+  async freezeAt(writes: number): Promise<void> {
+    await this.#ask({ do: "freeze-at", writes });
+  }
+
   /** Writes what a cut with this seed would leave into `copy`, a copy of `file` made after freeze(). */
   outcome(seed: number, copy: string, mode: CutMode = "random"): Promise<CutReport> {
     return this.#ask({ do: "outcome", seed, mode, copy }) as Promise<CutReport>;

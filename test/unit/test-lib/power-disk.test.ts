@@ -145,6 +145,24 @@ test("a frozen disk shows any number of outcomes, and then has one of them", asy
   assert.is((await readFile(file)).toString("base64"), outcomes[1]);
 });
 
+test("a disk freezes at the write that it was told, and what comes after is lost", async (t) => {
+  const { disk, connect, file } = await bench(t, MIB);
+  const client = await connect();
+  await client.write(0, filled(512, 1));
+  const frozen = disk.freezeAt(3);
+  await disk.stats();
+  const rest = Promise.allSettled([2, 3, 4, 5, 6].map((n) => client.write(n * 512, filled(512, n))));
+  await frozen;
+  const report = await disk.cut(1, "all");
+  assert.is(report.unflushedWrites, 4);
+  await rest;
+  assert.equal((await readFile(file)).subarray(4 * 512, 7 * 512), Buffer.concat([filled(512, 4), filled(1024, 0)]));
+  const early = disk.freezeAt(1000);
+  await disk.stats();
+  await disk.freeze();
+  await early;
+});
+
 test("a cache that is full writes back by itself, in no order", async (t) => {
   const { disk, connect } = await bench(t, 8 * MIB, { cacheBytes: 256 * 1024 });
   const client = await connect();

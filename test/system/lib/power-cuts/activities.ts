@@ -10,6 +10,9 @@ import { DEVICE, type Life, WEB_PORT } from "./life.ts";
 export const ACTIVITIES = ["deploy", "pull", "update", "remove", "logs"] as const;
 export type Activity = (typeof ACTIVITIES)[number];
 
+/** Writes to the disk that an activity makes, about: the cut comes within them. */
+export const WRITES: Readonly<Record<Activity, number>> = { deploy: 120, pull: 200, update: 120, remove: 60, logs: 150 };
+
 /** How long after its beginning the cut comes at the latest, on a processor of its own; emulated devices get more. Milliseconds. */
 export const WINDOW_MS: Readonly<Record<Activity, number>> = { deploy: 4000, pull: 6000, update: 4000, remove: 2000, logs: 4000 };
 

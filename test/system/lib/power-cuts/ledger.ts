@@ -32,6 +32,8 @@ export interface RunEntry {
   /** Other outcomes of the same cuts, that were looked at from outside. */
   readonly outcomes: number;
   readonly events: number;
+  /** Written to the disk by the whole device, and by the agent alone, while nothing happened. */
+  readonly idleBytesPerHour?: { readonly device: number; readonly agent: number };
   readonly moments: Readonly<Partial<Record<Moment, Tally>>>;
 }
 

@@ -5,6 +5,7 @@
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sleep } from "#agent/lib/clock.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import { run } from "#test/lib/command.ts";
 import { Fleet } from "#test/lib/fleet.ts";
@@ -20,6 +21,18 @@ import type { Promised } from "./outcomes.ts";
 export const DEVICE = "cut-off";
 /** Where an app of every desired state answers, inside the device. */
 export const WEB_PORT = 8080;
+
+/**
+ * An emulated timer is late when the host is busy, and the kernel then takes it for missing and stands still ("8254 timer not connected to
+ * IO-APIC"). Not a matter of the device.
+ */
+const KERNEL_ARGS = ["no_timer_check"];
+
+/** When the power goes: whichever comes first. */
+export interface Moment {
+  readonly writes: number;
+  readonly ms: number;
+}
 
 export interface LifeOptions {
   readonly platform: Platform;
@@ -84,15 +97,21 @@ export class Life {
     await installOffline({ platform, disk: file, deb, files: { "etc/lightv/lightvd.conf": `${configuration.join("\n")}\n` } });
     const socket = join(directory, "nbd");
     const disk = await PowerDisk.open({ file, socket });
-    const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512 });
+    const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512, kernelArgs: KERNEL_ARGS });
     return new Life(base, directory, fleet, disk, machine, webPort, await commandOf(platform, deb, directory));
   }
 
-  /** SIGKILL to QEMU, and in the same moment to the disk's cache: what of that survives, disk.cut() decides. */
-  async freeze(): Promise<void> {
+  /**
+   * SIGKILL to QEMU, and in the same moment to the disk's cache: what of that survives, disk.cut() decides. It happens when the device has
+   * made so many more writes, or when the time is over.
+   */
+  async freeze({ writes, ms }: Moment): Promise<void> {
+    const [late, reached] = [new AbortController(), this.disk.freezeAt(writes)];
+    await Promise.race([reached, sleep(ms, late.signal).catch(() => undefined)]);
+    late.abort(new Error("over"));
     const dead = this.machine.cut();
     await this.disk.freeze();
-    await dead;
+    await Promise.all([dead, reached]);
   }
 
   /** What the device has promised by now, as the controller knows it. To be asked when the device is off. */

@@ -2,16 +2,18 @@
 import { type Dice, diceOf } from "../power-disk/random.ts";
 import type { CutReport } from "../power-disk/store.ts";
 import type { Platform } from "../recipe.ts";
-import { ACTIVITIES, Activities, WINDOW_MS } from "./activities.ts";
+import { ACTIVITIES, Activities, WINDOW_MS, WRITES } from "./activities.ts";
 import { checkInside, EventCheck } from "./checks.ts";
 import { addCut, type Moment, type RunEntry, record, type Tally } from "./ledger.ts";
-import { Life } from "./life.ts";
+import { Life, type Moment as When } from "./life.ts";
 import { checkOutcome } from "./outcomes.ts";
 
 export interface RunOptions {
   readonly platform: Platform;
   readonly deb: string;
   readonly cuts: number;
+  /** No new round after so long. */
+  readonly minutes: number;
   /** So many outcomes of each cut are looked at from outside; the device then lives with another. */
   readonly outcomes: number;
   readonly seed: number;
@@ -24,10 +26,14 @@ export interface RunOptions {
 const BACK_MS = 90_000;
 /** Share of the cuts that come while the device is still booting, or getting back to where it was. */
 const BOOT_SHARE = 0.35;
+/** Writes to the disk of a boot with its recovery, about. */
+const BOOT_WRITES = 600;
 /** Between the seeds of one cut's outcomes: far from those of other cuts. */
 const OUTCOME_STRIDE = 100_003;
 /** So long the idle device's writes are counted: a commit of the file system's journal comes every 5 s. */
 const WEAR_MS = 60_000;
+/** And so long after its last start: by then the app has proved good, which is the last thing that is noted. */
+const SETTLE_MS = 30_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
@@ -55,6 +61,7 @@ class Rounds {
   #backMs = 20_000;
   #lastMoment: Moment = "boot";
   #outcomes = 0;
+  #wearPerHour = { device: 0, agent: 0 };
 
   constructor(life: Life, options: RunOptions) {
     this.#life = life;
@@ -64,7 +71,7 @@ class Rounds {
   }
 
   async run(): Promise<RunEntry> {
-    const { cuts, signal } = this.#options;
+    const { cuts, minutes, signal } = this.#options;
     let lost = 0;
     if (!(await this.#back())) throw new Error("the new device does not work, before any cut");
     await this.#activities.first();
@@ -72,12 +79,11 @@ class Rounds {
     await this.#wear();
     await this.#activities.chatter();
     await this.#life.reach(BACK_MS * this.#life.machine.patience);
-    while (this.#cuts < cuts && !signal.aborted) {
+    const end = performance.now() + minutes * 60_000;
+    while (this.#cuts < cuts && performance.now() < end && !signal.aborted) {
       const activity = this.#dice.pick(ACTIVITIES);
       await this.#activities.begin(activity, this.#dice);
-      // Rather early than late: what has been begun is soon done, and then little is left to lose.
-      await sleep(this.#dice.next() ** 2 * WINDOW_MS[activity] * this.#life.machine.patience);
-      await this.#cut(activity);
+      await this.#cut(activity, this.#draw(WRITES[activity], WINDOW_MS[activity] * this.#life.machine.patience));
       while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
       if (!(await this.#back())) {
         lost++;
@@ -95,6 +101,7 @@ class Rounds {
       devicesLost: lost,
       outcomes: this.#outcomes,
       events: this.#events.count,
+      idleBytesPerHour: this.#wearPerHour,
       moments: this.#tallies,
     };
     console.log(JSON.stringify(entry, undefined, 1));
@@ -105,22 +112,26 @@ class Rounds {
   /** Power on, and off again before it is where it was. */
   async #cutBoot(): Promise<void> {
     await this.#life.machine.start({ wait: false });
-    // Rather late than early: the first half of a boot writes nothing.
-    const afterMs = Math.sqrt(this.#dice.next()) * this.#backMs;
-    await sleep(afterMs);
-    await this.#cut(afterMs < this.#bootMs ? "boot" : "recovery");
+    const begun = performance.now();
+    await this.#cut(() => (performance.now() - begun < this.#bootMs ? "boot" : "recovery"), this.#draw(BOOT_WRITES, this.#backMs));
   }
 
-  async #cut(moment: Moment): Promise<void> {
+  /** Two cuts in three come at a write of the device, however quick it is; the others at a time, so that also the pauses are cut. */
+  #draw(writes: number, ms: number): When {
+    const [byWrites, share] = [this.#dice.next() < 2 / 3, this.#dice.next()];
+    return byWrites ? { writes: 1 + Math.floor(share * writes), ms } : { writes: Number.MAX_SAFE_INTEGER, ms: share * ms };
+  }
+
+  async #cut(moment: Moment | (() => Moment), when: When): Promise<void> {
     const number = ++this.#cuts;
     const seed = this.#options.seed * 1000 + number;
     const mode = this.#dice.next() < 0.85 ? "random" : this.#dice.pick(["none", "all"] as const);
-    await this.#life.freeze();
-    this.#lastMoment = moment;
+    await this.#life.freeze(when);
+    this.#lastMoment = typeof moment === "function" ? moment() : moment;
     const complaints = await this.#lookAtOutcomes(seed);
     const report = await this.#life.disk.cut(seed, mode);
-    addCut(this.#tallies, moment, report);
-    console.log(`cut ${number} (seed ${seed}, ${mode}) in ${moment}: ${describe(report)}`);
+    addCut(this.#tallies, this.#lastMoment, report);
+    console.log(`cut ${number} (seed ${seed}, ${mode}) in ${this.#lastMoment}: ${describe(report)}`);
     this.#complain(complaints);
   }
 
@@ -189,16 +200,24 @@ class Rounds {
     console.log(`FAILURE after cut ${this.#cuts}:\n  ${what.join("\n  ")}`);
   }
 
-  /** What an idle agent writes to its disk: flash wears out. */
+  /** What an idle device writes to its disk, and the agent of that: flash wears out. */
   async #wear(): Promise<void> {
     const life = this.#life;
-    await life.machine.run("sync");
-    const written = async (): Promise<number> => (await life.disk.stats()).writtenBytes;
+    const agent = "awk '/^write_bytes/{print $2}' \"/proc/$(systemctl show -P MainPID lightvd)/io\"";
+    const written = async (): Promise<{ device: number; agent: number }> => {
+      const { stdout } = await life.machine.run(`sync; ${agent}`);
+      return { device: (await life.disk.stats()).writtenBytes, agent: Number(stdout) };
+    };
+    await sleep(SETTLE_MS);
     const [from, before] = [performance.now(), await written()];
     await sleep(WEAR_MS);
-    await life.machine.run("sync");
-    const perHour = ((await written()) - before) * (3_600_000 / (performance.now() - from));
-    console.log(`the device writes ${(perHour / 1024 / 1024).toFixed(1)} MiB an hour to its disk`);
+    const after = await written();
+    const perHour = (bytes: number): number => Math.round((bytes * 3_600_000) / (performance.now() - from));
+    this.#wearPerHour = { device: perHour(after.device - before.device), agent: perHour(after.agent - before.agent) };
+    const { device, agent: own } = this.#wearPerHour;
+    console.log(
+      `idle, the device writes ${Math.round(device / 1024)} KiB an hour to its disk, the agent ${Math.round(own / 1024)} KiB of it`,
+    );
   }
 }
 

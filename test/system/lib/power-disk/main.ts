@@ -7,6 +7,7 @@ export type Order =
   | { readonly do: "open"; readonly options: DiskOptions; readonly socket: string }
   | { readonly do: "cut"; readonly seed: number; readonly mode: CutMode }
   | { readonly do: "freeze" }
+  | { readonly do: "freeze-at"; readonly writes: number }
   | { readonly do: "outcome"; readonly seed: number; readonly mode: CutMode; readonly copy: string }
   | { readonly do: "flush-time"; readonly ms: number }
   | { readonly do: "stats" }
@@ -26,6 +27,8 @@ async function perform(order: Order): Promise<unknown> {
       return server.cut(order.seed, order.mode);
     case "freeze":
       return server.freeze();
+    case "freeze-at":
+      return server.freezeAt(order.writes);
     case "outcome":
       return server.disk.outcome(order.seed, order.mode, order.copy);
     case "flush-time":

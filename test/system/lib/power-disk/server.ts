@@ -25,6 +25,7 @@ export class DiskServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #onProblem: (text: string) => void;
+  #endWait: () => void = () => undefined;
 
   constructor(disk: VolatileDisk, onProblem: (text: string) => void) {
     this.disk = disk;
@@ -52,6 +53,21 @@ export class DiskServer {
     await this.disk.freeze();
   }
 
+  /** freeze() in the very moment in which so many more writes have come. Resolves then, or at an earlier freeze or cut. */
+  async freezeAt(writes: number): Promise<void> {
+    const { disk } = this;
+    const target = disk.stats.writes + writes;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endWait = resolve;
+    disk.onWrite = (count) => {
+      if (count < target) return;
+      this.#hangUp();
+      resolve();
+    };
+    await promise;
+    await disk.freeze();
+  }
+
   /** Orderly: what is in the cache becomes durable. */
   async close(): Promise<void> {
     this.#hangUp();
@@ -62,6 +78,8 @@ export class DiskServer {
   }
 
   #hangUp(): void {
+    this.disk.onWrite = () => undefined;
+    this.#endWait();
     for (const socket of this.#sockets) socket.destroy();
     this.#sockets.clear();
   }

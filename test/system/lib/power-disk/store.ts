@@ -71,6 +71,8 @@ export class VolatileDisk {
   #writing = new BlockMap();
   #drain: Promise<void> | undefined;
   #cuts = 0;
+  /** Called in the turn of that write, before anything else happens to the disk. */
+  onWrite: (writes: number) => void = () => undefined;
 
   private constructor(file: FileHandle, bytes: number, options: DiskOptions) {
     this.#file = file;
@@ -124,6 +126,7 @@ export class VolatileDisk {
       this.#evict();
       this.stats.mostVolatileBytes = Math.max(this.stats.mostVolatileBytes, this.#log.bytes);
     }
+    this.onWrite(this.stats.writes);
     await this.#room();
   }
 

@@ -53,6 +53,24 @@ test("an event with a key is added once, also after it was acknowledged", (t) =>
   assert.is(box.count(), 0);
 });
 
+test("events that could not be kept do not drive out those that were", (t) => {
+  const box = outbox(t, 2000);
+  const told: number[] = [];
+  box.onEvent(() => told.push(box.count()));
+  box.add({ type: "test.kept", data: {} });
+  const full = (): never => {
+    throw new Error("database or disk is full");
+  };
+  for (let n = 0; n < 50; n++) assert.throws(() => box.addOnce(`${n}`, { type: "test.refused", data: {} }, full), /full/);
+  box.addOnce("fits", { type: "test.kept", data: {} });
+  assert.equal(
+    all(box).map(({ seq, type }) => `${seq} ${type}`),
+    ["1 test.kept", "2 test.kept"],
+  );
+  assert.is(box.lost(), 0);
+  assert.equal(told, [1, 2], "told once each, when it is kept");
+});
+
 test("what belongs to an event is kept with it or not at all", (t) => {
   const box = outbox(t);
   const fail = (): never => {
