@@ -50,6 +50,7 @@ int remount(int mount, std::uint64_t attributes) {
 int mapIds(int mount, int userNamespace, bool recursive) {
   mount_attr change{};
   change.attr_set = MOUNT_ATTR_IDMAP;
+  change.propagation = MS_PRIVATE;
   change.userns_fd = static_cast<std::uint64_t>(userNamespace);
   return sys::mountSetattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U), change);
 }

@@ -20,7 +20,10 @@ int attach(int mount, int target);
 int setAttributes(int mount, std::uint64_t attributes, bool recursive);
 /** setAttributes() for an attached mount on kernels before 5.12. */
 int remount(int mount, std::uint64_t attributes);
-/** MOUNT_ATTR_IDMAP for a detached mount. */
+/**
+ * MOUNT_ATTR_IDMAP for a detached mount, and makes it private: a copy of a shared mount (systemd shares all) would show
+ * the host what is mounted on it, and pivot_root(2) refuses it.
+ */
 int mapIds(int mount, int userNamespace, bool recursive);
 
 using Options = std::vector<std::pair<std::string, std::string>>;

@@ -121,6 +121,8 @@ TEST_CASE("image mount: from the file, by loop device and unpacked give the same
   for (const char* way : {"file", "loop", "unpacked"}) {
     INFO(way);
     const Result<ImageMount> mount = fixture.mountAs(way);
+    // Before 6.12 the kernel mounts EROFS from block devices alone.
+    if (!mount.ok() && std::string(way) == "file" && mount.error().err == ENOTBLK) continue;
     REQUIRE_MESSAGE(mount.ok(), mount.error().message());
     fixture.checkTree(mount->mount.get());
     CHECK(::openat(mount->mount.get(), "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0);

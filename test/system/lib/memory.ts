@@ -1,12 +1,17 @@
-/** What LightV costs a device: private and proportional memory of each of its processes, from /proc/PID/smaps_rollup. */
+/**
+ * What LightV costs a device, from /proc/PID/smaps_rollup. Private memory is counted in two parts: dirty (heaps, stacks, changed data),
+ * which nobody else can have, and clean: pages of program files that only this process maps now. The kernel takes clean ones away
+ * whenever it wants memory and reads them again from the file, so that how many there are says how much memory was free.
+ */
 import type { Machine } from "./machine.ts";
 
 export interface ProcessMemory {
   readonly pid: number;
   readonly name: string;
-  /** KiB. */
+  /** All in KiB. */
   readonly pss: number;
-  readonly privateKib: number;
+  readonly dirty: number;
+  readonly clean: number;
 }
 
 /** Names by which LightV's processes show themselves; the workloads' own processes are not LightV's. */
@@ -17,8 +22,8 @@ for d in /proc/[0-9]*; do
   name=$(tr '\\0' ' ' <$d/cmdline 2>/dev/null) || continue
   [ -n "$name" ] || continue
   awk -v pid="\${d#/proc/}" -v name="$name" '
-    /^Pss:/ { pss = $2 } /^Private_(Clean|Dirty):/ { private += $2 }
-    END { if (pss != "") print pid, pss, private, name }' $d/smaps_rollup 2>/dev/null
+    /^Pss:/ { pss = $2 } /^Private_Clean:/ { clean = $2 } /^Private_Dirty:/ { dirty = $2 }
+    END { if (pss != "") print pid, pss, dirty, clean, name }' $d/smaps_rollup 2>/dev/null
 done
 true`;
 
@@ -27,8 +32,12 @@ export async function lightvMemory(machine: Machine): Promise<ProcessMemory[]> {
   const lines = (await machine.ok(SCRIPT)).split("\n").filter((line) => line !== "");
   return lines
     .map((line) => {
-      const [pid, pss, privateKib, ...name] = line.split(" ");
-      return { pid: Number(pid), pss: Number(pss), privateKib: Number(privateKib), name: name.join(" ").trim() };
+      const [pid, pss, dirty, clean, ...words] = line.split(" ");
+      const name = words
+        .join(" ")
+        .trim()
+        .replace(/^\S*lib\/lightv\/node\b.*/, "lightvd");
+      return { pid: Number(pid), pss: Number(pss), dirty: Number(dirty), clean: Number(clean), name };
     })
     .filter(({ name }) => OURS.test(name))
     .sort((a, b) => a.name.localeCompare(b.name));

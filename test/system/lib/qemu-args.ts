@@ -52,6 +52,8 @@ export function qemuArgs(base: RootFs, accelerator: Accelerator, options: Machin
     `console=${arm ? "ttyAMA0" : "ttyS0"}`,
     "quiet",
     "loglevel=4",
+    // An emulated machine on a busy host may miss the ticks by which the kernel would judge its timer, and panic.
+    ...(arm ? [] : ["no_timer_check"]),
     ...(interactive ? [] : ["systemd.getty_auto=0"]),
     ...(options.kernelArgs ?? []),
   ];

@@ -41,10 +41,13 @@ export class Site {
   async start(): Promise<void> {
     // Known before it listens: it tells devices its addresses as they see them.
     const [api, mqtt] = [await freePort(), await freePort()];
-    this.controller.endpoints = { pid: 0, api: `http://127.0.0.1:${api}`, mqtt: `mqtt://127.0.0.1:${mqtt}` };
+    const local = { pid: 0, api: `http://127.0.0.1:${api}`, mqtt: `mqtt://127.0.0.1:${mqtt}` };
+    this.controller.endpoints = local;
     this.controllerUrl = `http://${HOST}:${api}`;
     this.#extra.push("--set", `api.public-url=${this.controllerUrl}`, "--set", `mqtt.public-url=mqtt://${HOST}:${mqtt}`);
     await this.controller.start();
+    // What it says of itself is what devices see; this machine is not 10.0.2.2 to itself.
+    this.controller.endpoints = { ...local, pid: this.controller.endpoints.pid };
   }
 
   /** An operator's `lightv fleet …`; never rejects for its exit code. */
