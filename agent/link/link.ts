@@ -31,6 +31,7 @@ export interface LinkOptions extends Omit<SessionOptions, "will" | "onMessage"> 
 
 /** A connection that lasted so long was a good one: the next back-off starts anew. */
 const GOOD_MS = 10_000;
+const GOODBYE_MS = 3_000;
 
 export class Link {
   private readonly options: LinkOptions;
@@ -107,13 +108,21 @@ export class Link {
         signal.addEventListener("abort", () => resolve("stopped"), { once: true, signal: up.signal });
       });
       const ended = signal.aborted ? "stopped" : await Promise.race([session.closed, stopped]);
-      if (ended === "stopped") await session.publish("status", this.status(number, false)).catch(() => undefined);
+      if (ended === "stopped") await this.goodbye(session, number);
       return ended;
     } finally {
       this.session = undefined;
       up.abort(new LightvError("LV_UNAVAILABLE", "the connection has ended"));
       await session.close();
     }
+  }
+
+  /** A broker that does not answer must not keep us. */
+  private async goodbye(session: Session, number: number): Promise<void> {
+    const done = new AbortController();
+    const late = this.options.clock.sleep(GOODBYE_MS, done.signal).catch(() => undefined);
+    await Promise.race([session.publish("status", this.status(number, false)).catch(() => undefined), late]);
+    done.abort(new Error("done"));
   }
 
   private status(session: number, online: boolean): string {

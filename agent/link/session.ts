@@ -23,6 +23,8 @@ export interface Session {
 }
 
 const CONNECT_TIMEOUT_MS = 20_000;
+/** A broker that does not answer is not waited for longer when we go. */
+const GOODBYE_MS = 3_000;
 /** QoS 1 messages that the broker has not acknowledged. */
 const MAX_INFLIGHT = 16;
 
@@ -72,10 +74,18 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   } finally {
     signal.removeEventListener("abort", abort);
   }
-  return { publish: publisher(client, device, closed), closed, close: () => client.endAsync().catch(() => undefined) };
+  return { publish: publisher(client, device, closed), closed, close: () => end(client, closed) };
 }
 
 type Client = import("mqtt").MqttClient;
+
+/** In order, if that can be: mqtt.js waits for ever for the answers to what it has sent once the connection is gone and no new one is made. */
+async function end(client: Client, closed: Promise<string>): Promise<void> {
+  const ended = client.endAsync().catch(() => undefined);
+  const late = setTimeout(() => client.stream.destroy(), GOODBYE_MS);
+  await Promise.race([ended, closed]);
+  clearTimeout(late);
+}
 
 function connected(client: Client, closed: Promise<string>, url: string): Promise<void> {
   const up = new Promise<void>((resolve) => client.once("connect", () => resolve()));
