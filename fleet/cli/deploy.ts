@@ -158,7 +158,13 @@ function isRunning(view: DeviceView, name: string, desired: DesiredView, same: b
   if (!view.online) return "the device is offline";
   if ((view.reported?.desiredRevision ?? 0) < desired.revision) return "the device has not taken it yet";
   const report = view.reported?.apps.find((app) => app.name === name);
-  if (report === undefined || (report.revision < desired.revision && !same)) return report === undefined ? "pending" : describe(report);
+  if (report === undefined) return "pending";
+  if (report.revision < desired.revision && !same) {
+    // The device went back to the version before by itself: what was asked for will not come.
+    if (report.phase === "running" && report.reason.includes(`because revision ${desired.revision} failed`))
+      throw new LightvError("LV_SANDBOX", `${name} on ${view.id}: ${report.reason}`, { hint: `lightv fleet logs ${view.id} ${name}` });
+    return describe(report);
+  }
   if (report.phase === "failed" || report.phase === "crashloop")
     throw new LightvError("LV_SANDBOX", `${name} on ${view.id} is in the phase ${report.phase}: ${report.reason}`, {
       hint: `lightv fleet logs ${view.id} ${name}`,

@@ -29,15 +29,18 @@ test.after(async () => {
   await site?.close();
 });
 
+/** An operator says all of an app each time: what is left out is the default. */
+const web = (image: string): Promise<void> => device.deploy("web", image, "--port", "8080", "--memory", "32m");
+
 const shows = (text: string, seconds = 30): Promise<unknown> =>
   until(`the page "${text}"`, async () => ((await page(url)) === text ? true : undefined), device.within(seconds));
 
 test(
   "deploy, and update to another version",
   async () => {
-    await device.deploy("web", "web:1", "--port", "8080", "--memory", "32m");
+    await web("web:1");
     await shows("one");
-    await device.deploy("web", "web:2");
+    await web("web:2");
     await shows("two");
     assert.is(await device.machine.ok("lightv ps -q | wc -l"), "1");
   },
@@ -47,13 +50,15 @@ test(
 test(
   "a version that can't work is rolled back by the device itself, which says why; the operator goes back further",
   async () => {
-    const { code, stderr } = await site.fleet("deploy", device.name, "web", "--image", "web:3", "--wait", "--timeout", "300s");
+    const deploy = ["deploy", device.name, "web", "--image", "web:3", "--port", "8080", "--wait", "--timeout", "600s"];
+    const { code, stderr } = await site.fleet(...deploy);
     assert.is(code, 1, stderr);
+    assert.match(stderr, /rolled back to revision \d+/, "the operator is told at once, not when the time is over");
     const report = await site.reported(device.name, "web", ({ phase, reason }) => phase === "running" && reason !== "", device.within(30));
     assert.match(report.reason, /rolled back to revision \d+, because revision \d+ failed: LV_COMMAND_NOT_FOUND/);
     await shows("two");
     assert.is((await site.events(device.name)).filter(({ type }) => type === "app.rolled-back").length, 1);
-    await device.deploy("web", "web:1");
+    await web("web:1");
     await shows("one");
   },
   LONG,
@@ -82,6 +87,7 @@ async function undisturbed(what: string, disturb: () => Promise<unknown>): Promi
     `the apps run before ${what}: ${before.join(" ")}`,
   );
   await disturb();
+  say(`${what}: done, now to see what it did`);
   await device.online();
   assert.equal(await pids(), before, `${what} leaves the apps' processes alone`);
   await shows("one");

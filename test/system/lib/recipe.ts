@@ -8,7 +8,7 @@ export const PLATFORMS: readonly Platform[] = ["amd64", "arm64"];
 
 export const SUITE = "bookworm";
 
-/** What a small device has, with what Node is linked against; and busybox, for the apps' images. */
+/** What a small device has, with what Node is linked against; and what tests make images from, here (busybox) and there (erofs-utils). */
 export const packages = (platform: Platform): readonly string[] => [
   "systemd-sysv",
   "udev",
@@ -20,6 +20,7 @@ export const packages = (platform: Platform): readonly string[] => [
   "libstdc++6",
   "libatomic1",
   "busybox-static",
+  "erofs-utils",
   "initramfs-tools",
   `linux-image-${platform}`,
 ];
