@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly platform: Platform;
   readonly deb: string;
   readonly cuts: number;
+  /** No new round after so long. */
+  readonly minutes: number;
   /** So many outcomes of each cut are looked at from outside; the device then lives with another. */
   readonly outcomes: number;
   readonly seed: number;
@@ -30,6 +32,8 @@ const BOOT_WRITES = 600;
 const OUTCOME_STRIDE = 100_003;
 /** So long the idle device's writes are counted: a commit of the file system's journal comes every 5 s. */
 const WEAR_MS = 60_000;
+/** And so long after its last start: by then the app has proved good, which is the last thing that is noted. */
+const SETTLE_MS = 30_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
@@ -67,7 +71,7 @@ class Rounds {
   }
 
   async run(): Promise<RunEntry> {
-    const { cuts, signal } = this.#options;
+    const { cuts, minutes, signal } = this.#options;
     let lost = 0;
     if (!(await this.#back())) throw new Error("the new device does not work, before any cut");
     await this.#activities.first();
@@ -75,7 +79,8 @@ class Rounds {
     await this.#wear();
     await this.#activities.chatter();
     await this.#life.reach(BACK_MS * this.#life.machine.patience);
-    while (this.#cuts < cuts && !signal.aborted) {
+    const end = performance.now() + minutes * 60_000;
+    while (this.#cuts < cuts && performance.now() < end && !signal.aborted) {
       const activity = this.#dice.pick(ACTIVITIES);
       await this.#activities.begin(activity, this.#dice);
       await this.#cut(activity, this.#draw(WRITES[activity], WINDOW_MS[activity] * this.#life.machine.patience));
@@ -203,6 +208,7 @@ class Rounds {
       const { stdout } = await life.machine.run(`sync; ${agent}`);
       return { device: (await life.disk.stats()).writtenBytes, agent: Number(stdout) };
     };
+    await sleep(SETTLE_MS);
     const [from, before] = [performance.now(), await written()];
     await sleep(WEAR_MS);
     const after = await written();
