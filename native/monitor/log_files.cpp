@@ -102,7 +102,7 @@ Status LogFiles::begin(std::uint64_t firstLine) {
   }
   // Numbers must not go back after a power cut. Of the first file they come right without an index too.
   const Durable durable = firstLine == 0 ? Durable::no : Durable::yes;
-  const Status written = writeFileAtomic(directory_ + "/index", formatLogIndex(rows), 0600, durable);
+  Status written = writeFileAtomic(directory_ + "/index", formatLogIndex(rows), 0600, durable);
   if (!written) return written;
   // link and rename: at no moment is there no `log`. A file system without hard links gets such a moment.
   if (maxFiles_ > 1 && link(path(0).c_str(), path(1).c_str()) != 0 && errno != ENOENT) {

@@ -1,7 +1,7 @@
 /**
  * `npm run test:system [-- amd64|arm64 …] [--filter TEXT] [--all] [--no-package]`: virtual devices that boot Debian's kernel and systemd.
  * Builds the packages, then runs each scenario file on each platform; the last line is `N passed, N failed, N skipped`.
- * `--power-cuts N [--arch PLATFORM] [--seed N] [--record]`: only the power cuts, so many of them (docs/power-cuts.md).
+ * `--power-cuts N [--arch PLATFORM] [--minutes N] [--seed N] [--record]`: only the power cuts, so many of them (docs/power-cuts.md).
  * Without --all: amd64 whole, and of arm64 the files that SMALL names, which fits half an hour on two cores without KVM.
  */
 import { spawnSync } from "node:child_process";
@@ -33,6 +33,7 @@ const { values, positionals } = parseArgs({
     "no-package": { type: "boolean", default: false },
     arch: { type: "string", multiple: true, default: [] },
     "power-cuts": { type: "string" },
+    minutes: { type: "string" },
     seed: { type: "string" },
     record: { type: "boolean", default: false },
   },
@@ -44,6 +45,7 @@ const powerCuts =
     ? undefined
     : [
         `--power-cuts=${values["power-cuts"]}`,
+        ...(values.minutes === undefined ? [] : [`--minutes=${values.minutes}`]),
         ...(values.seed === undefined ? [] : [`--seed=${values.seed}`]),
         ...(values.record ? ["--record"] : []),
       ].join(" ");

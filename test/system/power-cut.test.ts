@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     "power-cuts": { type: "string", default: String(FEW) },
     arch: { type: "string", default: process.env.LIGHTV_SYSTEM_PLATFORM ?? "amd64" },
+    minutes: { type: "string", default: "1440" },
     outcomes: { type: "string", default: "4" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     deb: { type: "string" },
@@ -42,6 +43,7 @@ test(
       platform,
       deb,
       cuts,
+      minutes: Number(values.minutes),
       outcomes: Number(values.outcomes),
       seed,
       record: values.record === true,
@@ -49,7 +51,7 @@ test(
     });
     assert.equal(entry.failures, []);
     assert.is(entry.devicesLost, 0);
-    assert.is(entry.cuts, cuts);
+    assert.ok(entry.cuts > 0, "there was time for one");
   },
   { timeoutMs: 24 * 3600 * 1000 },
 );
