@@ -77,7 +77,7 @@ async function serve(config: Config, flags: Flags): Promise<void> {
   });
   try {
     await agent.start();
-    const quiet = [keepWatchdog(native, process.env.WATCHDOG_USEC), keepSmall()];
+    const quiet = [keepWatchdog(native, process.env.WATCHDOG_USEC), keepSmall(() => native.releaseMemory())];
     native.sdNotify("READY=1");
     log.info("ready", { version: manifest.version, root: config.root });
     const signal = await ended;
