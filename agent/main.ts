@@ -88,7 +88,7 @@ async function serve(config: Config, flags: Flags, args: readonly string[]): Pro
   const agent = new Agent({ config, clock, log, native, monitorBinary, signal: stopping.signal, args, onUpdate });
   try {
     await agent.start();
-    const quiet = [keepWatchdog(native, process.env.WATCHDOG_USEC), keepSmall()];
+    const quiet = [keepWatchdog(native, process.env.WATCHDOG_USEC), keepSmall(() => native.releaseMemory())];
     native.sdNotify("READY=1");
     log.info("ready", { version: manifest.version, root: config.root });
     const { reason, code } = await ended;

@@ -6,16 +6,21 @@ interface TlsOptions {
   readonly ca?: string;
 }
 
-/** Connects to mqtt:// and mqtts:// (with `tls`); other URLs, and those that name a user, are mqtt.js's own business. */
-export async function openClient(url: string, options: IClientOptions, tls: TlsOptions): Promise<MqttClient> {
+type Open = (options: IClientOptions) => MqttClient;
+
+/**
+ * Loads what a URL needs; the function that it gives begins to connect. mqtt:// and mqtts:// (with `tls`) are done here; other URLs,
+ * and those that name a user, are mqtt.js's own business.
+ */
+export async function loadClient(url: string, tls: TlsOptions): Promise<Open> {
   const { default: mqtt } = await import("mqtt");
   const { protocol, hostname, port, username } = new URL(url);
-  if (!/^mqtts?:$/.test(protocol) || username !== "") return mqtt.connect(url, { ...options, ...tls });
+  if (!/^mqtts?:$/.test(protocol) || username !== "") return (options) => mqtt.connect(url, { ...options, ...tls });
   const host = hostname.replace(/^\[|\]$/g, "");
-  if (protocol === "mqtt:") return new mqtt.MqttClient(() => connectTcp({ host, port: Number(port || 1883) }), options);
+  if (protocol === "mqtt:") return (options) => new mqtt.MqttClient(() => connectTcp({ host, port: Number(port || 1883) }), options);
   const { connect: connectTls } = await import("node:tls");
   const target = { host, port: Number(port || 8883), ...(isIP(host) === 0 ? { servername: host } : {}), ...tls };
-  return new mqtt.MqttClient((client) => tellErrors(client, connectTls(target)), options);
+  return (options) => new mqtt.MqttClient((client) => tellErrors(client, connectTls(target)), options);
 }
 
 /** mqtt.js keeps the errors of its streams to itself when they are not of the network: a certificate's for instance. */

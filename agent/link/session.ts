@@ -2,7 +2,7 @@
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import { certificateHint, type Trust, tlsOptions } from "#agent/lib/tls.ts";
 import { type Channel, DOWN_CHANNELS, parseTopic, QOS, topicOf, type UpChannel } from "#agent/wire/topics.ts";
-import { openClient } from "./client.ts";
+import { loadClient } from "./client.ts";
 
 export interface SessionOptions extends Trust {
   readonly url: string;
@@ -33,9 +33,10 @@ const MAX_INFLIGHT = 16;
  * on what a broker remembers (MQTT 3.1.1, 3.1.2.4), and any broker will do. Throws LV_UNAVAILABLE or LV_DENIED.
  */
 export async function openSession(options: SessionOptions, signal: AbortSignal): Promise<Session> {
-  signal.throwIfAborted();
   const { url, device } = options;
-  const settings = {
+  const open = await loadClient(url, /^(mqtts|wss):/.test(url) ? tlsOptions(options) : {});
+  signal.throwIfAborted();
+  const client = open({
     clientId: device,
     username: device,
     password: options.password,
@@ -49,8 +50,7 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     // Its cache holds a Buffer for each 16-bit number: 7 MB.
     writeCache: false,
     will: { topic: topicOf(device, "status"), payload: Buffer.from(options.will), qos: QOS.status, retain: true },
-  } as const;
-  const client = await openClient(url, settings, /^(mqtts|wss):/.test(url) ? tlsOptions(options) : {});
+  });
   const closed = new Promise<string>((resolve) => {
     let reason = "the broker closed the connection";
     client.on("error", (error) => {
@@ -63,7 +63,6 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     if (parsed?.device === device) options.onMessage(parsed.channel, payload);
   });
   const abort = (): void => void client.end(true);
-  if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   try {
     await connected(client, closed, url);

@@ -42,4 +42,6 @@ export interface Native {
   syncFileSystem(path: string): Promise<void>;
   /** sd_notify(3): false when NOTIFY_SOCKET is not set, or nobody takes the message. */
   sdNotify(state: string): boolean;
+  /** Gives back what malloc has free, and unmaps pages of the program that have served (native/sys/memory.hpp). Takes about a millisecond. */
+  releaseMemory(): void;
 }

@@ -5,6 +5,7 @@
 #include "addon/context.hpp"
 #include "addon/engine_object.hpp"
 #include "addon/images.hpp"
+#include "sys/memory.hpp"
 #include "sys/notify.hpp"
 
 namespace lightv::addon {
@@ -35,12 +36,18 @@ Napi::Value sdNotify(const Napi::CallbackInfo& info) {
   return arguments.ok() ? Napi::Boolean::New(info.Env(), notifyService(state)) : Napi::Value();
 }
 
+Napi::Value releaseMemory(const Napi::CallbackInfo& info) {
+  lightv::releaseMemory();
+  return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const std::shared_ptr<Context> context = Context::create(env);
   if (!context) return exports;
   const auto openCall = [context](const Napi::CallbackInfo& info) { return openEngine(context, info); };
   exports.Set("openEngine", Napi::Function::New(env, openCall, "openEngine"));
   exports.Set("sdNotify", Napi::Function::New(env, sdNotify, "sdNotify"));
+  exports.Set("releaseMemory", Napi::Function::New(env, releaseMemory, "releaseMemory"));
   addImageFunctions(env, exports, context);
   return exports;
 }

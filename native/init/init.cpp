@@ -13,6 +13,7 @@
 #include <climits>
 #include <csignal>
 
+#include "sys/memory.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {
@@ -132,6 +133,7 @@ int runInit(const InitTask& task) {
   // Out of the workload's reach (CVE-2019-5736): /proc/1/exe is the engine's own binary.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   (void)::prctl(PR_SET_NAME, "lightv-init", 0, 0, 0);
+  (void)releaseProgram();
   serve(task, signalFd, workload);
 }
 

@@ -1,12 +1,12 @@
 #include "monitor/life.hpp"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
+#include "sys/memory.hpp"
 #include "sys/time.hpp"
 
 namespace lightv {
@@ -56,7 +56,7 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
   if (Client* first = clients_.find(id)) first->waits = true;
   if (stdinOnce_) execution_.stdinEnd.reset();
   // What reading the configuration and starting took: there are thousands of us.
-  malloc_trim(0);
+  releaseMemory();
   return true;
 }
 
