@@ -1,9 +1,10 @@
 /** From a finished tree to the files that people get. */
 import { cpSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { signAgent } from "#agent/lib/agent-signature.ts";
 import { compressZstd, type Effort, normalizeModes, setTimes, writeTar } from "./archive.ts";
 import { writeDeb } from "./deb.ts";
-import { readSigningKey, signPayload, writePayload, writeSignature } from "./payload.ts";
+import { readSigningKey, writePayload, writeSignature } from "./payload.ts";
 import { type Ingredients, writeBill } from "./sbom.ts";
 
 export interface Output {
@@ -72,6 +73,6 @@ export async function writeUpdate({ work, output, prefix, what }: Output, { sign
   rmSync(tar);
   rmSync(slot, { recursive: true });
   rmSync(`${payload}.sig`, { force: true });
-  if (key !== undefined) writeSignature(payload, signPayload(key, digest, version, architecture));
+  if (key !== undefined) writeSignature(payload, signAgent({ digest, version, architecture }, key));
   return statSync(payload).size;
 }
