@@ -17,17 +17,22 @@ export interface TreeOptions {
   readonly release?: { readonly version?: string; readonly architecture?: string; readonly nodeSha256?: string };
   /** Leave Node out, as payloads do; an installed tree has it. */
   readonly withNode?: boolean;
+  /** The tree that it is made from, instead of dist/, and what that is for. */
+  readonly from?: { readonly tree: string; readonly architecture: string };
 }
 
-let nodeDigest: Promise<string> | undefined;
+const nodeDigests = new Map<string, Promise<string>>();
 
-function digestOfNode(): Promise<string> {
-  nodeDigest ??= (async () => {
-    const hash = createHash("sha256");
-    for await (const piece of createReadStream(join(DIST, "lib/lightv/node"))) hash.update(piece as Buffer);
-    return hash.digest("hex");
-  })();
-  return nodeDigest;
+function digestOfNode(tree: string): Promise<string> {
+  const known = nodeDigests.get(tree) ?? digestOf(join(tree, "lib/lightv/node"));
+  nodeDigests.set(tree, known);
+  return known;
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(file)) hash.update(piece as Buffer);
+  return hash.digest("hex");
 }
 
 /** The version that dist/ was built as. */
@@ -39,25 +44,26 @@ export async function distVersion(): Promise<string> {
 /** A prefix tree whose agent says that it is `version`. */
 export async function agentTree(tree: string, version: string, options: TreeOptions = {}): Promise<void> {
   const library = join(tree, "lib/lightv");
+  const { from = { tree: DIST, architecture: hostArchitecture() } } = options;
   await mkdir(join(tree, "bin"), { recursive: true });
   await mkdir(library, { recursive: true });
   const own = await distVersion();
   for (const part of ["lightvd.mjs", "cli.mjs", "fleet-cli.mjs", "chunks"])
-    await cp(join(DIST, "lib/lightv", part), join(library, part), { recursive: true });
+    await cp(join(from.tree, "lib/lightv", part), join(library, part), { recursive: true });
   const bundles = (await readdir(library, { recursive: true })).filter((name) => name.endsWith(".mjs"));
   for (const name of bundles) {
     const file = join(library, name);
     await writeFile(file, (await readFile(file, "utf8")).replaceAll(`"${own}"`, `"${version}"`));
   }
-  await cp(join(DIST, "bin/lightv"), join(tree, "bin/lightv"));
-  await cp(join(DIST, "lib/lightv/lightv.node"), join(library, "lightv.node"));
+  await cp(join(from.tree, "bin/lightv"), join(tree, "bin/lightv"));
+  await cp(join(from.tree, "lib/lightv/lightv.node"), join(library, "lightv.node"));
   if (options.withNode) await placeNode(join(library, "node"));
-  await writeLauncher(tree, options);
+  await writeLauncher(tree, from.tree, options);
   const { release = {} } = options;
   const content = {
     version: release.version ?? version,
-    architecture: release.architecture ?? hostArchitecture(),
-    node: { version: process.version, sha256: release.nodeSha256 ?? (await digestOfNode()) },
+    architecture: release.architecture ?? from.architecture,
+    node: { version: process.version, sha256: release.nodeSha256 ?? (await digestOfNode(from.tree)) },
     commit: "test",
   };
   await writeFile(join(library, "release.json"), JSON.stringify(content));
@@ -69,8 +75,8 @@ async function placeNode(path: string): Promise<void> {
   await link(source, path).catch(() => symlink(source, path));
 }
 
-async function writeLauncher(tree: string, { atStart, always }: TreeOptions): Promise<void> {
-  const [first = "", ...rest] = (await readFile(join(DIST, "bin/lightvd"), "utf8")).split("\n");
+async function writeLauncher(tree: string, from: string, { atStart, always }: TreeOptions): Promise<void> {
+  const [first = "", ...rest] = (await readFile(join(from, "bin/lightvd"), "utf8")).split("\n");
   const serving = atStart === undefined ? [] : [`case "$*" in *--version*|*--check-config*|*--inventory*) ;; *)`, atStart, ";; esac"];
   await writeFile(join(tree, "bin/lightvd"), [first, ...(always === undefined ? [] : [always]), ...serving, ...rest].join("\n"));
   await chmod(join(tree, "bin/lightvd"), 0o755);

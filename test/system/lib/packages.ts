@@ -10,8 +10,17 @@ import { CACHE, type RootFs } from "./rootfs.ts";
 
 /** The newest device package of a platform. LIGHTV_SYSTEM_PACKAGES names another directory than dist/packages. */
 export function packageFile(platform: Platform): string {
+  return newest(`lightv_*_${platform}.deb`, platform);
+}
+
+/** The same as an archive of its tree. */
+export function archiveFile(platform: Platform): string {
+  return newest(`lightv-*-linux-${platform}.tar.zst`, platform);
+}
+
+function newest(pattern: string, platform: Platform): string {
   const directory = process.env.LIGHTV_SYSTEM_PACKAGES ?? join(DIST, "packages");
-  const file = globSync(`lightv_*_${platform}.deb`, { cwd: directory }).sort().at(-1);
+  const file = globSync(pattern, { cwd: directory }).sort().at(-1);
   if (file === undefined) throw new Error(`there is no package for ${platform} in ${directory}: npm run package`);
   return join(directory, file);
 }
