@@ -3,11 +3,11 @@
  * must survive is in the slots' record and in the desired state, so it may be killed anywhere.
  */
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
-import type { Code } from "#agent/wire/codes.ts";
 import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { AgentReport } from "#agent/wire/protocol/reported.ts";
 import { install } from "./install.ts";
 import { trustOf } from "./keys.ts";
+import { isDiskFull, mayPass } from "./passing.ts";
 import { plan, runningDigest, type UpdatePlan } from "./plan.ts";
 import type { UpdateParts } from "./ports.ts";
 import { Records } from "./records.ts";
@@ -19,15 +19,6 @@ const RETRY_MIN_MS = 5_000;
 const RETRY_MAX_MS = 600_000;
 /** A launcher that can't write is not asked more often than this. */
 const RELAUNCH_MS = 300_000;
-/** What may pass by itself; everything else fails the payload. */
-const PASSING: readonly Code[] = ["LV_DISK_FULL", "LV_UNAVAILABLE", "LV_FETCH", "LV_DENIED", "LV_TIMEOUT"];
-const EIO = 5;
-const ENOMEM = 12;
-const ENOSPC = 28;
-const EROFS = 30;
-const EDQUOT = 122;
-/** The device's, not the payload's. */
-const PASSING_ERRNOS: readonly number[] = [EIO, ENOMEM, ENOSPC, EROFS, EDQUOT];
 /** Longest reason of the protocol. */
 const MAX_REASON = 1024;
 
@@ -267,18 +258,4 @@ export class Updater {
     this.wake = undefined;
     timer.abort(new Error("done"));
   }
-}
-
-function mayPass(error: unknown): boolean {
-  return error instanceof LightvError ? PASSING.includes(error.code) : PASSING_ERRNOS.includes(errnoNumber(error));
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof LightvError ? error.code === "LV_DISK_FULL" : [ENOSPC, EDQUOT].includes(errnoNumber(error));
-}
-
-/** Errors of Node have a negative errno, those of the addon a positive one. 0: it has none. */
-function errnoNumber(error: unknown): number {
-  const { errno } = (typeof error === "object" && error !== null ? error : {}) as { errno?: unknown };
-  return typeof errno === "number" ? Math.abs(errno) : 0;
 }
