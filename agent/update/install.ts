@@ -6,7 +6,7 @@ import { within } from "./deadline.ts";
 import type { UpdateParts } from "./ports.ts";
 import type { Records } from "./records.ts";
 import { smokeCheck } from "./smoke.ts";
-import { beginInstall, beginTrial } from "./state.ts";
+import { beginInstall, beginTrial, startedKey } from "./state.ts";
 import { checkParts, checkRelease, completeNode, readRelease } from "./tree.ts";
 
 /** While the device is away the restart waits: a trial without a controller could only fail. */
@@ -24,9 +24,9 @@ export async function install(
   signal: AbortSignal,
 ): Promise<void> {
   const { events, log, payloads, version: running } = parts;
-  const { version, digest, attempt = 0 } = wanted;
+  const { version, digest } = wanted;
   log.info("a new agent is wanted", { version, digest, slot });
-  events.addOnce(`agent-update-started:${digest}:${attempt}`, { type: "agent.update-started", data: { version, digest, running } });
+  events.addOnce(startedKey(wanted), { type: "agent.update-started", data: { version, digest, running } });
   try {
     const path = await pull(parts, wanted, show, signal);
     show({ phase: "installing", reason: "" });
@@ -36,6 +36,7 @@ export async function install(
   }
   await online(parts, show, signal);
   await records.write(beginTrial(await records.read(), slot, wanted, parts.trialMs));
+  signal.throwIfAborted();
   parts.end(`version ${version} is to be tried`, false);
 }
 
@@ -62,7 +63,7 @@ async function fill(
 ): Promise<void> {
   const { native, launch, tree: running, args } = parts;
   // What was checked on the way in may have rotted since.
-  await native.verifyImage(path).catch(async (error: unknown) => {
+  await verify(native, path, wanted.digest).catch(async (error: unknown) => {
     await parts.payloads.discard(wanted.digest);
     throw new LightvError("LV_UNAVAILABLE", `the payload in the store was damaged: ${messageOf(error)}`, {
       hint: "it is fetched again",
@@ -80,6 +81,12 @@ async function fill(
   await checkParts(tree);
   await smokeCheck(tree, wanted.version, args, signal);
   await native.syncFileSystem(tree);
+}
+
+/** What is unpacked is what was signed. */
+async function verify(native: UpdateParts["native"], path: string, wanted: string): Promise<void> {
+  const { digest } = JSON.parse(await native.verifyImage(path)) as { digest?: unknown };
+  if (digest !== wanted) throw new LightvError("LV_IMAGE_DIGEST", `${path} is another image`, { hint: "it is fetched again" });
 }
 
 async function online(parts: UpdateParts, show: Show, signal: AbortSignal): Promise<void> {
