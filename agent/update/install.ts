@@ -11,6 +11,8 @@ import { checkParts, checkRelease, completeNode, readRelease } from "./tree.ts";
 
 /** While the device is away the restart waits: a trial without a controller could only fail. */
 const ONLINE_POLL_MS = 2_000;
+/** A trial ends well when the controller has acknowledged its first event, and all before it: after a long time away that takes minutes. */
+const MAX_BACKLOG = 256;
 
 export type Show = (shown: Pick<AgentReport, "phase" | "reason" | "progress">) => void;
 
@@ -90,8 +92,15 @@ async function verify(native: UpdateParts["native"], path: string, wanted: strin
 }
 
 async function online(parts: UpdateParts, show: Show, signal: AbortSignal): Promise<void> {
-  while (!parts.isOnline()) {
-    show({ phase: "installing", reason: "is ready, and waits for the controller: the new version has to report to it" });
+  for (let late = lacking(parts); late !== undefined; late = lacking(parts)) {
+    show({ phase: "installing", reason: `is ready, and waits for the controller${late}: the new version has to report to it` });
     await parts.clock.sleep(ONLINE_POLL_MS, signal);
   }
+}
+
+/** Undefined when the controller is there and has heard us out. */
+function lacking({ isOnline, backlog }: UpdateParts): string | undefined {
+  if (!isOnline()) return "";
+  const events = backlog();
+  return events > MAX_BACKLOG ? ` to take the ${events} events before` : undefined;
 }

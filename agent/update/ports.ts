@@ -56,6 +56,8 @@ export interface UpdateParts {
   readonly native: Unpacker;
   /** The controller can be reached now. */
   readonly isOnline: () => boolean;
+  /** Events that the controller has not acknowledged yet. */
+  readonly backlog: () => number;
   /** What runs was found and taken over. */
   readonly hasAdopted: () => boolean;
   /** Everything this agent wrote at its start is committed by the controller. */

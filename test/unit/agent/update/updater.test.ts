@@ -45,6 +45,7 @@ class Device {
   ended: { reason: string; failed: boolean } | undefined;
   online = true;
   heard = false;
+  backlog = 0;
   version = "2.0.0";
   /** Thrown by the next unpacks. */
   failures: unknown[] = [];
@@ -119,6 +120,7 @@ class Device {
         syncFileSystem: async () => void this.log.push("sync"),
       },
       isOnline: () => this.online,
+      backlog: () => this.backlog,
       hasAdopted: () => true,
       isHeard: () => this.heard,
       end: (reason, failed) => {
@@ -220,7 +222,7 @@ test("a newer wish ends the pull of an older one; no wish at all does, too", asy
   await updater.stop();
 });
 
-test("while the controller is away the new version waits", async (t) => {
+test("while the controller is away, or has much to hear first, the new version waits", async (t) => {
   const device = new Device(t);
   device.online = false;
   const updater = device.agent();
@@ -229,7 +231,11 @@ test("while the controller is away the new version waits", async (t) => {
   await device.clock.advance(60_000);
   assert.is(device.ended, undefined);
   assert.is(device.state().trial, null);
+  device.backlog = 10_000;
   device.online = true;
+  await device.until("the waiting for the events", () => /take the 10000 events/.test(updater.report().reason));
+  assert.is(device.ended, undefined);
+  device.backlog = 3;
   await device.until("its end", () => device.ended !== undefined);
   await updater.stop();
 });
