@@ -187,6 +187,7 @@ export class Agent {
       },
       native,
       isOnline: () => this.link?.connected ?? false,
+      backlog: () => outbox.count(),
       hasAdopted: () => supervisor.hasAdopted,
       isHeard: () => this.heard,
       end: onUpdate,

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { readFileIfExists, writeFileAtomic } from "#agent/lib/atomic-file.ts";
 import { DEVICE_ID } from "#agent/wire/topics.ts";
 
-/** As the controller makes them: nothing that looks like something else. 35^12 of them: none comes twice. */
+/** As the controller makes them: nothing that looks like something else. 34^12 of them: none comes twice. */
 const LETTERS = "0123456789abcdefghijkmnpqrstuvwxyz";
 const LENGTH = 12;
 

@@ -70,6 +70,13 @@ export class Outbox {
     return true;
   }
 
+  /** What these keys stand for can happen again: an event with one of them is then added once more. */
+  forget(keys: readonly string[]): void {
+    transaction(this.database, () => {
+      for (const key of keys) this.database.prepare("DELETE FROM event_key WHERE key = ?").run(key);
+    });
+  }
+
   /** The oldest events behind `after`, as many as fit into `maxBytes` and `maxCount`. */
   next(after: number, maxBytes: number, maxCount: number): DeviceEvent[] {
     const events: DeviceEvent[] = [];

@@ -6,11 +6,13 @@ import { within } from "./deadline.ts";
 import type { UpdateParts } from "./ports.ts";
 import type { Records } from "./records.ts";
 import { smokeCheck } from "./smoke.ts";
-import { beginInstall, beginTrial } from "./state.ts";
+import { beginInstall, beginTrial, startedKey } from "./state.ts";
 import { checkParts, checkRelease, completeNode, readRelease } from "./tree.ts";
 
 /** While the device is away the restart waits: a trial without a controller could only fail. */
 const ONLINE_POLL_MS = 2_000;
+/** A trial ends well when the controller has acknowledged its first event, and all before it: after a long time away that takes minutes. */
+const MAX_BACKLOG = 256;
 
 export type Show = (shown: Pick<AgentReport, "phase" | "reason" | "progress">) => void;
 
@@ -24,9 +26,9 @@ export async function install(
   signal: AbortSignal,
 ): Promise<void> {
   const { events, log, payloads, version: running } = parts;
-  const { version, digest, attempt = 0 } = wanted;
+  const { version, digest } = wanted;
   log.info("a new agent is wanted", { version, digest, slot });
-  events.addOnce(`agent-update-started:${digest}:${attempt}`, { type: "agent.update-started", data: { version, digest, running } });
+  events.addOnce(startedKey(wanted), { type: "agent.update-started", data: { version, digest, running } });
   try {
     const path = await pull(parts, wanted, show, signal);
     show({ phase: "installing", reason: "" });
@@ -36,6 +38,7 @@ export async function install(
   }
   await online(parts, show, signal);
   await records.write(beginTrial(await records.read(), slot, wanted, parts.trialMs));
+  signal.throwIfAborted();
   parts.end(`version ${version} is to be tried`, false);
 }
 
@@ -62,7 +65,7 @@ async function fill(
 ): Promise<void> {
   const { native, launch, tree: running, args } = parts;
   // What was checked on the way in may have rotted since.
-  await native.verifyImage(path).catch(async (error: unknown) => {
+  await verify(native, path, wanted.digest).catch(async (error: unknown) => {
     await parts.payloads.discard(wanted.digest);
     throw new LightvError("LV_UNAVAILABLE", `the payload in the store was damaged: ${messageOf(error)}`, {
       hint: "it is fetched again",
@@ -82,9 +85,22 @@ async function fill(
   await native.syncFileSystem(tree);
 }
 
+/** What is unpacked is what was signed. */
+async function verify(native: UpdateParts["native"], path: string, wanted: string): Promise<void> {
+  const { digest } = JSON.parse(await native.verifyImage(path)) as { digest?: unknown };
+  if (digest !== wanted) throw new LightvError("LV_IMAGE_DIGEST", `${path} is another image`, { hint: "it is fetched again" });
+}
+
 async function online(parts: UpdateParts, show: Show, signal: AbortSignal): Promise<void> {
-  while (!parts.isOnline()) {
-    show({ phase: "installing", reason: "is ready, and waits for the controller: the new version has to report to it" });
+  for (let late = lacking(parts); late !== undefined; late = lacking(parts)) {
+    show({ phase: "installing", reason: `is ready, and waits for the controller${late}: the new version has to report to it` });
     await parts.clock.sleep(ONLINE_POLL_MS, signal);
   }
+}
+
+/** Undefined when the controller is there and has heard us out. */
+function lacking({ isOnline, backlog }: UpdateParts): string | undefined {
+  if (!isOnline()) return "";
+  const events = backlog();
+  return events > MAX_BACKLOG ? ` to take the ${events} events before` : undefined;
 }

@@ -40,11 +40,6 @@ export class UpdatePart {
     else if (wanted !== undefined) this.load();
   }
 
-  /** Something that a trial or a restart waits for may be there now. */
-  kick(): void {
-    this.updater?.kick();
-  }
-
   report(): AgentReport {
     const { version, launch } = this.parts;
     return this.updater?.report() ?? { version, slot: launch.slot, phase: launch.trial ? "trial" : "current", reason: "" };

@@ -27,7 +27,6 @@ export type UpdatePlan =
   | { readonly do: "prove" }
   /** Everything is in place but the launcher has not tried it: it could not write. */
   | { readonly do: "relaunch" }
-  /** `cancel`: a trial of something else is on record, and is not wanted any more. */
   | { readonly do: "install"; readonly slot: "a" | "b" };
 
 export function plan(situation: Situation): UpdatePlan {

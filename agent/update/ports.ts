@@ -6,6 +6,8 @@ import type { Launch } from "./launch.ts";
 export interface UpdateEvents {
   /** Durable when it returns; adds unless an event with this key was ever added. */
   addOnce(key: string, event: { readonly type: string; readonly data: Readonly<Record<string, unknown>> }): boolean;
+  /** Events with these keys may come again. */
+  forget(keys: readonly string[]): void;
 }
 
 export interface Payload {
@@ -26,6 +28,7 @@ export interface PayloadSource {
 
 /** Of the native addon. */
 export interface Unpacker {
+  /** Resolves with what the image says of itself, as JSON, its digest among it. */
   verifyImage(path: string): Promise<string>;
   unpackImage(path: string, directory: string): Promise<void>;
   syncFileSystem(path: string): Promise<void>;
@@ -53,6 +56,8 @@ export interface UpdateParts {
   readonly native: Unpacker;
   /** The controller can be reached now. */
   readonly isOnline: () => boolean;
+  /** Events that the controller has not acknowledged yet. */
+  readonly backlog: () => number;
   /** What runs was found and taken over. */
   readonly hasAdopted: () => boolean;
   /** Everything this agent wrote at its start is committed by the controller. */

@@ -34,6 +34,7 @@ export type Trial = Static<typeof Trial>;
 
 /** As native/slots/state.hpp. */
 const MAX_FAILED = 16;
+/** The launcher takes no half of a surrogate pair, which a cut can leave. */
 const MAX_REASON = 512;
 
 /** Undefined for what is no such record. */
@@ -75,12 +76,31 @@ export function commitTrial(state: SlotState): SlotState {
 /** A payload that did not get as far as a trial, and that is not to be tried again by itself. */
 export function addFailed(state: SlotState, { version, digest, attempt = 0 }: DesiredAgent, reason: string, at: string): SlotState {
   const others = (state.failed ?? []).filter((one) => one.digest !== digest);
-  const entry: FailedUpdate = { version, digest, attempt, reason: reason.slice(0, MAX_REASON), at, wasTried: false, told: false };
+  const entry: FailedUpdate = {
+    version,
+    digest,
+    attempt,
+    reason: reason.slice(0, MAX_REASON).toWellFormed(),
+    at,
+    wasTried: false,
+    told: false,
+  };
   return { ...state, failed: [...others, entry].slice(-MAX_FAILED) };
 }
 
 export function failureOf(state: SlotState | undefined, wanted: DesiredAgent): FailedUpdate | undefined {
   return state?.failed?.find((one) => one.digest === wanted.digest && (one.attempt ?? 0) >= (wanted.attempt ?? 0));
+}
+
+/** The record without a trial that nobody wants any more and that this boot has not begun; undefined: there is none. */
+export function withoutTrial(state: SlotState, bootId: string): SlotState | undefined {
+  const { trial } = state;
+  return trial === undefined || trial === null || trial.tries.includes(bootId) ? undefined : { ...state, trial: null };
+}
+
+/** Key of agent.update-started. Good until the update has an end that is told. */
+export function startedKey({ digest, attempt = 0 }: Pick<DesiredAgent, "digest" | "attempt">): string {
+  return `agent-update-started:${digest}:${attempt}`;
 }
 
 /** Everything in the record that has become an event. */

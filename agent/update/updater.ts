@@ -3,15 +3,15 @@
  * must survive is in the slots' record and in the desired state, so it may be killed anywhere.
  */
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
-import type { Code } from "#agent/wire/codes.ts";
 import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { AgentReport } from "#agent/wire/protocol/reported.ts";
 import { install } from "./install.ts";
 import { trustOf } from "./keys.ts";
+import { isDiskFull, mayPass } from "./passing.ts";
 import { plan, runningDigest, type UpdatePlan } from "./plan.ts";
 import type { UpdateParts } from "./ports.ts";
 import { Records } from "./records.ts";
-import { addFailed, allTold, type SlotState } from "./state.ts";
+import { addFailed, allTold, type SlotState, startedKey, withoutTrial } from "./state.ts";
 import { prove } from "./trial.ts";
 
 /** Between two tries after what may pass: a full disk, no network. */
@@ -19,15 +19,6 @@ const RETRY_MIN_MS = 5_000;
 const RETRY_MAX_MS = 600_000;
 /** A launcher that can't write is not asked more often than this. */
 const RELAUNCH_MS = 300_000;
-/** What may pass by itself; everything else fails the payload. */
-const PASSING: readonly Code[] = ["LV_DISK_FULL", "LV_UNAVAILABLE", "LV_FETCH", "LV_DENIED", "LV_TIMEOUT"];
-const EIO = 5;
-const ENOMEM = 12;
-const ENOSPC = 28;
-const EROFS = 30;
-const EDQUOT = 122;
-/** The device's, not the payload's. */
-const PASSING_ERRNOS: readonly number[] = [EIO, ENOMEM, ENOSPC, EROFS, EDQUOT];
 /** Longest reason of the protocol. */
 const MAX_REASON = 1024;
 
@@ -81,7 +72,7 @@ export class Updater {
     this.kick();
   }
 
-  kick(): void {
+  private kick(): void {
     this.dirty = true;
     this.wake?.();
   }
@@ -111,6 +102,8 @@ export class Updater {
         pauseMs = await this.cycle();
       } catch (error) {
         if (signal.aborted) return;
+        // What could not be told is told before anything else.
+        recovered = false;
         pauseMs = await this.trouble(error);
       }
       if (!this.dirty && !signal.aborted) await this.sleep(pauseMs, signal);
@@ -124,29 +117,31 @@ export class Updater {
     if (records === undefined) return;
     const state = await records.read();
     this.digest = runningDigest(state, launch.slot) ?? (launch.trial ? state.trial?.digest : undefined);
-    if (launch.trial) return;
+    if (launch.trial && state.trial?.slot === launch.slot) return;
     await this.tell(state);
     for (const name of await records.sweep(state, launch.slot)) log.info(`removed ${name} of an update that did not end`);
   }
 
-  /** Events first, then that they are told: a key keeps each from being told twice. */
+  /** Events first, then that they are told: until then a key keeps each from being told twice. The same may happen another time. */
   private async tell(state: SlotState): Promise<void> {
     const { events, launch, version } = this.parts;
-    let fresh = false;
+    const keys: string[] = [];
     for (const one of (state.failed ?? []).filter(({ told }) => told !== true)) {
       const key = `agent-failed:${one.digest}:${one.attempt ?? 0}`;
       const data = { version: one.version, digest: one.digest, reason: one.reason, running: version };
       if (one.wasTried === true) events.addOnce(key, { type: "agent.rolled-back", data });
       else events.addOnce(key, { type: "agent.update-failed", data });
-      fresh = true;
+      keys.push(key, startedKey(one));
     }
     const tree = launch.slot === "usr" ? undefined : state.proven?.[launch.slot];
     if (tree !== undefined && tree.told !== true) {
       const key = `agent-updated:${tree.digest}:${tree.attempt ?? 0}`;
       events.addOnce(key, { type: "agent.updated", data: { version: tree.version, digest: tree.digest, slot: launch.slot } });
-      fresh = true;
+      keys.push(key, startedKey(tree));
     }
-    if (fresh) await this.records?.write(allTold(state));
+    if (keys.length === 0) return;
+    await this.records?.write(allTold(state));
+    events.forget(keys);
   }
 
   /** One plan, executed; gives how long to wait for news. */
@@ -161,6 +156,7 @@ export class Updater {
 
   private async execute(next: UpdatePlan, wanted: DesiredAgent | undefined, state: SlotState | undefined): Promise<number | undefined> {
     const { records } = this;
+    if (next.do === "nothing" || next.do === "remember" || next.do === "refuse") await this.cancelTrial(state);
     switch (next.do) {
       case "nothing":
         this.show({ phase: "current", reason: "" });
@@ -184,6 +180,16 @@ export class Updater {
       default:
         return next satisfies never;
     }
+  }
+
+  /** The launcher must not try what nobody wants any more, or may want: it could not begin yet. */
+  private async cancelTrial(state: SlotState | undefined): Promise<void> {
+    const { records } = this;
+    const { clock, launch } = this.parts;
+    const next = state === undefined ? undefined : withoutTrial(state, clock.bootId());
+    if (records === undefined || next === undefined) return;
+    await records.write(next);
+    await records.sweep(next, launch.slot);
   }
 
   private refuse({ reason, event }: { reason: string; event: boolean }, wanted: DesiredAgent | undefined): void {
@@ -267,18 +273,4 @@ export class Updater {
     this.wake = undefined;
     timer.abort(new Error("done"));
   }
-}
-
-function mayPass(error: unknown): boolean {
-  return error instanceof LightvError ? PASSING.includes(error.code) : PASSING_ERRNOS.includes(errnoNumber(error));
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof LightvError ? error.code === "LV_DISK_FULL" : [ENOSPC, EDQUOT].includes(errnoNumber(error));
-}
-
-/** Errors of Node have a negative errno, those of the addon a positive one. 0: it has none. */
-function errnoNumber(error: unknown): number {
-  const { errno } = (typeof error === "object" && error !== null ? error : {}) as { errno?: unknown };
-  return typeof errno === "number" ? Math.abs(errno) : 0;
 }

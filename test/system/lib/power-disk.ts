@@ -48,7 +48,10 @@ export class PowerDisk {
     const child = fork(main, [], { execArgv: ["--disable-warning=ExperimentalWarning"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
     const disk = new PowerDisk(child, options);
     const { file, socket, cacheBytes = CACHE_BYTES, flushMs = FLUSH_MS, seed = 1 } = options;
-    await disk.#ask({ do: "open", options: { file, cacheBytes, flushMs, seed }, socket });
+    await disk.#ask({ do: "open", options: { file, cacheBytes, flushMs, seed }, socket }).catch((error: unknown) => {
+      child.kill("SIGKILL");
+      throw error;
+    });
     return disk;
   }
 

@@ -30,7 +30,10 @@ export function table(title: string, rows: readonly (readonly [string, ...(strin
 /** A controller on this machine for devices of the platform under test. */
 export async function openSite(): Promise<Site> {
   const site = new Site(await rootFs(PLATFORM, say));
-  await site.start();
+  await site.start().catch(async (error: unknown) => {
+    await site.close();
+    throw error;
+  });
   return site;
 }
 

@@ -3,7 +3,7 @@
  * on a living device are others.
  */
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rmdir, writeFile } from "node:fs/promises";
 import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "#test/lib/command.ts";
@@ -29,7 +29,10 @@ const QEMU_USER = { amd64: "qemu-x86_64-static", arm64: "qemu-aarch64-static" } 
 
 export async function installOffline({ platform, disk, deb, files }: InstallOptions): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "lightv-disk-"));
-  await tool("mount", "-o", "loop", disk, root);
+  await tool("mount", "-o", "loop", disk, root).catch(async (error: unknown) => {
+    await rmdir(root);
+    throw error;
+  });
   try {
     await tool("dpkg-deb", "-x", deb, root);
     const { from, to } = LIBRARY[platform];
@@ -41,7 +44,7 @@ export async function installOffline({ platform, disk, deb, files }: InstallOpti
     await tool("systemctl", `--root=${root}`, "--quiet", "enable", "lightv.target");
   } finally {
     await tool("umount", root);
-    await rm(root, { recursive: true });
+    await rmdir(root);
   }
 }
 

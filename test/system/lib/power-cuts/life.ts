@@ -74,31 +74,30 @@ export class Life {
   static async begin({ platform, deb, say }: LifeOptions): Promise<Life> {
     const base = await rootFs(platform, say);
     const directory = await mkdtemp(join(tmpdir(), "lightv-power-"));
-    await mkdir(join(directory, "fleet"));
-    const [apiPort, mqttPort, webPort] = [await freePort(), await freePort(), await freePort()];
-    const fleet = new Fleet(join(directory, "fleet"), {
-      extra: [
-        ...["--set", `api.public-url=http://${HOST}:${apiPort}`, "--set", `mqtt.public-url=mqtt://${HOST}:${mqttPort}`],
-        ...["--set", `api.listen=127.0.0.1:${apiPort}`, "--set", `mqtt.listen=127.0.0.1:${mqttPort}`],
-      ],
-    });
-    await fleet.start();
-    // It says where devices reach it; we are on this side.
-    fleet.endpoints = { ...fleet.endpoints, api: `http://127.0.0.1:${apiPort}` };
-    const file = join(directory, "disk.raw");
-    await run("cp", ["--sparse=always", "--reflink=auto", base.disk, file]);
-    const configuration = [
-      `controller-url = http://${HOST}:${apiPort}`,
-      `enroll-token = ${await fleet.enrolmentToken()}`,
-      `device = ${DEVICE}`,
-      "reconnect-max = 2",
-      "heartbeat = 10",
-    ];
-    await installOffline({ platform, disk: file, deb, files: { "etc/lightv/lightvd.conf": `${configuration.join("\n")}\n` } });
-    const socket = join(directory, "nbd");
-    const disk = await PowerDisk.open({ file, socket });
-    const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512, kernelArgs: KERNEL_ARGS });
-    return new Life(base, directory, fleet, disk, machine, webPort, await commandOf(platform, deb, directory));
+    const undos: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
+    try {
+      const [apiPort, mqttPort, webPort] = [await freePort(), await freePort(), await freePort()];
+      const fleet = await startFleet(directory, apiPort, mqttPort);
+      undos.push(() => fleet.stop());
+      const file = join(directory, "disk.raw");
+      await run("cp", ["--sparse=always", "--reflink=auto", base.disk, file]);
+      const configuration = [
+        `controller-url = http://${HOST}:${apiPort}`,
+        `enroll-token = ${await fleet.enrolmentToken()}`,
+        `device = ${DEVICE}`,
+        "reconnect-max = 2",
+        "heartbeat = 10",
+      ];
+      await installOffline({ platform, disk: file, deb, files: { "etc/lightv/lightvd.conf": `${configuration.join("\n")}\n` } });
+      const command = await commandOf(platform, deb, directory);
+      const socket = join(directory, "nbd");
+      const disk = await PowerDisk.open({ file, socket });
+      const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512, kernelArgs: KERNEL_ARGS });
+      return new Life(base, directory, fleet, disk, machine, webPort, command);
+    } catch (error) {
+      for (const undo of undos.reverse()) await undo();
+      throw error;
+    }
   }
 
   /**
@@ -195,4 +194,19 @@ export class Life {
     await this.fleet.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** The controller, whose addresses are those that the device sees. */
+async function startFleet(directory: string, apiPort: number, mqttPort: number): Promise<Fleet> {
+  await mkdir(join(directory, "fleet"));
+  const fleet = new Fleet(join(directory, "fleet"), {
+    extra: [
+      ...["--set", `api.public-url=http://${HOST}:${apiPort}`, "--set", `mqtt.public-url=mqtt://${HOST}:${mqttPort}`],
+      ...["--set", `api.listen=127.0.0.1:${apiPort}`, "--set", `mqtt.listen=127.0.0.1:${mqttPort}`],
+    ],
+  });
+  await fleet.start();
+  // It says where devices reach it; we are on this side.
+  fleet.endpoints = { ...fleet.endpoints, api: `http://127.0.0.1:${apiPort}` };
+  return fleet;
 }

@@ -2,7 +2,7 @@
  * One cut has many outcomes, and a device lives through one of them. Others are looked at from outside: the file system is repaired and
  * mounted as at a boot, and what is in it must be a state that the agent can go on from without losing what it has promised.
  */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -28,7 +28,10 @@ export async function checkOutcome(disk: string, promised: Promised, lightv: rea
   const full = await run("e2fsck", ["-fn", disk], { timeoutMs: 120_000 });
   if (full.code !== 0) return [`e2fsck -fn finds errors (${full.code}): ${full.stdout.slice(-1000)}`];
   const mounted = await mkdtemp(join(tmpdir(), "lightv-outcome-"));
-  await tool("mount", "-o", "loop", disk, mounted);
+  await tool("mount", "-o", "loop", disk, mounted).catch(async (error: unknown) => {
+    await rmdir(mounted);
+    throw error;
+  });
   try {
     const root = join(mounted, "var/lib/lightv");
     return [
@@ -40,7 +43,7 @@ export async function checkOutcome(disk: string, promised: Promised, lightv: rea
     ];
   } finally {
     await tool("umount", mounted);
-    await rm(mounted, { recursive: true });
+    await rmdir(mounted);
   }
 }
 

@@ -53,6 +53,14 @@ test("an event with a key is added once, also after it was acknowledged", (t) =>
   assert.is(box.count(), 0);
 });
 
+test("a key that is forgotten lets the event come once more", (t) => {
+  const box = outbox(t);
+  box.addOnce("updated a", { type: "agent.updated", data: {} });
+  box.forget(["updated a", "never seen"]);
+  assert.is(box.addOnce("updated a", { type: "agent.updated", data: {} }), true);
+  assert.is(box.count(), 2);
+});
+
 test("events that could not be kept do not drive out those that were", (t) => {
   const box = outbox(t, 2000);
   const told: number[] = [];

@@ -45,10 +45,16 @@ class Device {
   ended: { reason: string; failed: boolean } | undefined;
   online = true;
   heard = false;
+  backlog = 0;
   version = "2.0.0";
   /** Thrown by the next unpacks. */
   failures: unknown[] = [];
   damaged = 0;
+  fetched = "";
+  /** False: the power goes before it. */
+  forgets = true;
+  /** So many events of a failure find no room. */
+  refused = 0;
   pull: Promise<void> = Promise.resolve();
 
   constructor(t: TestContext) {
@@ -79,14 +85,20 @@ class Device {
       events: {
         addOnce: (key, event) => {
           if (this.keys.has(key)) return false;
+          if (event.type === "agent.update-failed" && this.refused-- > 0)
+            throw Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR", errcode: 13 });
           this.keys.add(key);
           this.events.push(event.type);
           return true;
         },
+        forget: (keys) => {
+          if (this.forgets) for (const key of keys) this.keys.delete(key);
+        },
       },
       payloads: {
-        fetch: async (_payload, signal) => {
+        fetch: async ({ digest }, signal) => {
           this.log.push("fetch");
+          this.fetched = digest;
           const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
           await Promise.race([this.pull, aborted]);
           return "payload";
@@ -98,7 +110,7 @@ class Device {
       native: {
         verifyImage: async () => {
           if (this.damaged-- > 0) throw new Error("chunk 3 is damaged");
-          return "{}";
+          return JSON.stringify({ digest: this.fetched });
         },
         unpackImage: async (_path, directory) => {
           makeTree(directory, this.version, false);
@@ -108,6 +120,7 @@ class Device {
         syncFileSystem: async () => void this.log.push("sync"),
       },
       isOnline: () => this.online,
+      backlog: () => this.backlog,
       hasAdopted: () => true,
       isHeard: () => this.heard,
       end: (reason, failed) => {
@@ -209,7 +222,7 @@ test("a newer wish ends the pull of an older one; no wish at all does, too", asy
   await updater.stop();
 });
 
-test("while the controller is away the new version waits", async (t) => {
+test("while the controller is away, or has much to hear first, the new version waits", async (t) => {
   const device = new Device(t);
   device.online = false;
   const updater = device.agent();
@@ -218,7 +231,11 @@ test("while the controller is away the new version waits", async (t) => {
   await device.clock.advance(60_000);
   assert.is(device.ended, undefined);
   assert.is(device.state().trial, null);
+  device.backlog = 10_000;
   device.online = true;
+  await device.until("the waiting for the events", () => /take the 10000 events/.test(updater.report().reason));
+  assert.is(device.ended, undefined);
+  device.backlog = 3;
   await device.until("its end", () => device.ended !== undefined);
   await updater.stop();
 });
@@ -265,6 +282,7 @@ test("on trial without an answer it leaves a note and makes way; the old one tel
   const record = JSON.stringify({ ...rest, trial: null, failed });
   for (let life = 0; life < 2; life++) {
     writeFileSync(join(device.slots, "state.json"), record);
+    device.forgets = life > 0;
     const back = device.agent();
     back.start(wanted("2.0.0"));
     await device.until("its memory", () => back.report().phase === "failed");
@@ -291,4 +309,54 @@ test("a torn record, and one of another installed version, are none; what failed
   after.start(wanted("2.0.0"));
   await device.until("its memory", () => after.report().phase === "failed");
   await after.stop();
+});
+
+test("there and back again: each update is told, also of a version that was there before", async (t) => {
+  const device = new Device(t);
+  device.heard = true;
+  let slot: Slot = "usr";
+  for (const version of ["2.0.0", "3.0.0", "2.0.0"]) {
+    device.version = version;
+    const old = device.agent(slot);
+    old.start(wanted(version));
+    await device.until(`the trial of ${version}`, () => device.ended !== undefined);
+    await old.stop();
+    slot = device.state().trial?.slot ?? "usr";
+    const fresh = device.agent(slot, true);
+    fresh.start(wanted(version));
+    await device.until(`${version} in force`, () => device.state().committed === slot && device.state().trial === null);
+    await device.until("the event", () => Object.values(device.state().proven ?? {}).every(({ told }) => told === true));
+    await fresh.stop();
+  }
+  const one = ["agent.update-started", "agent.updated"];
+  assert.equal(device.events, [...one, ...one, ...one]);
+});
+
+test("a trial that the launcher could not begin, and that is not wanted any more, is taken off the record", async (t) => {
+  const device = new Device(t);
+  const old = device.agent();
+  old.start(wanted("2.0.0"));
+  await device.until("the trial", () => device.ended !== undefined);
+  await old.stop();
+  const same = device.agent();
+  same.start(wanted("2.0.0"));
+  await device.until("the waiting", () => /can be recorded/.test(same.report().reason));
+  assert.is(device.state().trial?.version, "2.0.0");
+  same.setWanted(undefined);
+  await device.until("the record", () => device.state().trial === null);
+  await device.until("the sweep", () => !existsSync(join(device.slots, "a")));
+  assert.is(same.report().phase, "current");
+  await same.stop();
+});
+
+test("an event that a full disk refused is told when there is room, by the same agent", async (t) => {
+  const device = new Device(t);
+  device.version = "7.7.7";
+  const updater = device.agent();
+  device.refused = 2;
+  updater.start(wanted("2.0.0"));
+  await device.until("the event", () => device.events.includes("agent.update-failed"));
+  assert.equal(device.events, ["agent.update-started", "agent.update-failed"]);
+  await device.until("the memory of it", () => updater.report().phase === "failed");
+  await updater.stop();
 });
