@@ -21,10 +21,10 @@ struct ExitInfo {
   int exitCode = 0;
   int signal = 0;
   bool oomKilled = false;
-  bool lost = false;      // the monitor died first
-  bool shutdown = false;  // stopped because the system went down: neither failed nor unwanted
+  bool lost = false;  // the monitor died first
   std::string finishedAt;
-  std::string error;  // why it could not be started
+  std::string error;      // why it could not be started
+  bool shutdown = false;  // stopped because the system went down: neither failed nor unwanted
 };
 
 /** state.json: what the monitor last wrote. `created` in it means: about to start. */

@@ -30,7 +30,7 @@ ImageInfo someImage() {
 }
 
 MergeContext context() {
-  return {"0123456789abcdef", "now", "/root", "machine", {"v1", "v2", "v3"}};
+  return {"0123456789abcdef", "now", "/root", "machine", "", {"v1", "v2", "v3"}};
 }
 
 Spec merged(const CreateRequest& request, const ImageInfo& image = someImage()) {
