@@ -30,6 +30,8 @@ const DEBIAN_PACKAGES = {
   attr: "getfattr, for the extended attributes of a directory that is imported",
   git: "the list of source files",
   zstd: "packages",
+  systemd: "systemd-analyze judges the units; nothing of it has to run",
+  "qemu-utils": "qemu-io judges the disk whose power can be cut",
 };
 
 /** What more there is to `npm run package`: asked for by --packaging, so that nobody else has to install it. */
@@ -45,7 +47,6 @@ const SYSTEM_PACKAGES = {
   e2fsprogs: "their disks",
   "qemu-system-x86": "virtual devices",
   "qemu-system-arm": "virtual devices",
-  "qemu-utils": "their disks",
   "qemu-user-static": "installing arm64 packages in a root file system",
   "util-linux": "setpriv, so that no virtual device outlives its test",
 };

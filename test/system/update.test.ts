@@ -98,7 +98,7 @@ test(
     for (const app of ["web", "counter"]) assert.is((await site.app(device.name, app))?.restarts, 0);
     assert.match(await site.ok("devices"), /9\.0\.1/);
     assert.match(await device.machine.ok("tr '\\0' ' ' </proc/$(systemctl show -P MainPID lightvd)/cmdline"), /slots\/a\//);
-    await site.ok("exec", device.name, "counter", "--", "/bin/true");
+    await site.ok("exec", device.name, "counter", "/bin/true");
   },
   LONG,
 );
