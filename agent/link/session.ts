@@ -71,7 +71,7 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   } finally {
     signal.removeEventListener("abort", abort);
   }
-  return { publish: publisher(client, device, closed), closed, close: () => client.endAsync().catch(() => undefined) };
+  return { publish: publisher(client, device, closed), closed, close: () => end(client, closed) };
 }
 
 type Client = import("mqtt").MqttClient;
@@ -130,6 +130,11 @@ function publisher(client: Client, device: string, closed: Promise<string>): Ses
       waiting.shift()?.();
     }
   };
+}
+
+/** mqtt.js waits for the acknowledgement of what was sent, which never comes once the connection is gone. */
+async function end(client: Client, closed: Promise<string>): Promise<void> {
+  await Promise.race([client.endAsync(!client.connected), closed]).catch(() => undefined);
 }
 
 function gone(reason: string): never {
