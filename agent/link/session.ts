@@ -142,6 +142,11 @@ function publisher(client: Client, device: string, closed: Promise<string>): Ses
   };
 }
 
+/** mqtt.js waits for the acknowledgement of what was sent, which never comes once the connection is gone. */
+async function end(client: Client, closed: Promise<string>): Promise<void> {
+  await Promise.race([client.endAsync(!client.connected), closed]).catch(() => undefined);
+}
+
 function gone(reason: string): never {
   throw new LightvError("LV_UNAVAILABLE", `the connection to the broker has ended: ${reason}`, { hint: "it is sent again" });
 }

@@ -1,5 +1,6 @@
 /** A session over each kind of URL, and whom it trusts. */
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
@@ -47,3 +48,25 @@ for (const [what, trust] of [
     const reason = await opened.then(() => "connected", String);
     assert.match(reason, /certificate|fingerprint|CA/);
   });
+
+/** MQTT 3.1.1 as far as a session needs it to begin: CONNACK and SUBACK; nothing published is ever acknowledged. */
+function answer(socket: Socket, packet: Buffer): void {
+  if (packet[0] === 0x10) socket.write(Buffer.from([0x20, 2, 0, 0]));
+  if (packet[0] !== 0x82) return;
+  const filters = packet.toString("latin1").split("lv/1/").length - 1;
+  socket.write(Buffer.from([0x90, 2 + filters, packet[2] ?? 0, packet[3] ?? 0, ...new Array<number>(filters).fill(1)]));
+}
+
+test("ends when the connection broke before a message was acknowledged", async (t) => {
+  const server = createServer((socket) => {
+    socket.on("data", (packet: Buffer) => (packet[0] === 0x32 ? socket.destroy() : answer(socket, packet)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.cleanup(() => server.close());
+  const { port } = server.address() as { port: number };
+  const rest = { keepaliveMs: 30_000, will: "{}", onMessage: () => undefined, ca: undefined, pin: undefined };
+  const session = await openSession({ url: `mqtt://127.0.0.1:${port}`, device: "d", password: "p", ...rest }, t.signal);
+  assert.match(await session.publish("event", "{}").then(() => "acknowledged", String), /has ended/);
+  await session.closed;
+  await session.close();
+});
