@@ -78,14 +78,6 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
 
 type Client = import("mqtt").MqttClient;
 
-/** In order, if that can be: mqtt.js waits for ever for the answers to what it has sent once the connection is gone and no new one is made. */
-async function end(client: Client, closed: Promise<string>): Promise<void> {
-  const ended = client.endAsync().catch(() => undefined);
-  const late = setTimeout(() => client.stream.destroy(), GOODBYE_MS);
-  await Promise.race([ended, closed]);
-  clearTimeout(late);
-}
-
 function connected(client: Client, closed: Promise<string>, url: string): Promise<void> {
   const up = new Promise<void>((resolve) => client.once("connect", () => resolve()));
   return Promise.race([
@@ -142,9 +134,12 @@ function publisher(client: Client, device: string, closed: Promise<string>): Ses
   };
 }
 
-/** mqtt.js waits for the acknowledgement of what was sent, which never comes once the connection is gone. */
+/** In order, if that can be: mqtt.js waits for ever for acknowledgements that a broken connection or a silent broker does not bring. */
 async function end(client: Client, closed: Promise<string>): Promise<void> {
-  await Promise.race([client.endAsync(!client.connected), closed]).catch(() => undefined);
+  const ended = client.endAsync(!client.connected).catch(() => undefined);
+  const late = setTimeout(() => client.stream.destroy(), GOODBYE_MS);
+  await Promise.race([ended, closed]);
+  clearTimeout(late);
 }
 
 function gone(reason: string): never {
