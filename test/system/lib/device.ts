@@ -96,7 +96,9 @@ export class Device {
     const units =
       "systemctl status --no-pager -n 0 lightvd lightv-runtime; systemctl list-jobs --no-legend; systemctl --failed --no-legend";
     const { stdout } = await this.machine
-      .run(`${units}; ip -brief address; networkctl --no-pager --no-legend; journalctl -b --no-pager -n ${lines} -u lightvd -u lightv-runtime`)
+      .run(
+        `${units}; ip -brief address; networkctl --no-pager --no-legend; journalctl -b --no-pager -n ${lines} -u lightvd -u lightv-runtime`,
+      )
       .catch((error: unknown) => ({ stdout: String(error) }));
     return stdout;
   }
