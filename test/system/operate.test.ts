@@ -50,6 +50,10 @@ test(
 test(
   "a version that can't work is rolled back by the device itself, which says why; the operator goes back further",
   async () => {
+    // A device goes back only to what has proved itself, for ten seconds.
+    const proved = async (): Promise<true | undefined> =>
+      (await site.events(device.name)).some(({ type, data }) => type === "app.proved" && data.revision === 2) || undefined;
+    await until("the second version to prove itself", proved, device.within(60));
     const deploy = ["deploy", device.name, "web", "--image", "web:3", "--port", "8080", "--wait", "--timeout", "600s"];
     const { code, stderr } = await site.fleet(...deploy);
     assert.is(code, 1, stderr);
@@ -71,8 +75,8 @@ test(
     const logs = async (): Promise<true | undefined> =>
       /^line 3$/m.test(await site.ok("logs", device.name, "counter")) ? true : undefined;
     await until("three lines", logs, device.within(30));
-    assert.is(await site.ok("exec", device.name, "counter", "--", "/bin/echo", "from", "inside"), "from inside");
-    const failed = await site.fleet("exec", device.name, "counter", "--", "/bin/sh", "-c", "exit 3");
+    assert.is(await site.ok("exec", device.name, "counter", "/bin/echo", "from", "inside"), "from inside");
+    const failed = await site.fleet("exec", device.name, "counter", "/bin/sh", "-c", "exit 3");
     assert.is(failed.code, 3, failed.stderr);
   },
   LONG,
@@ -91,7 +95,7 @@ async function undisturbed(what: string, disturb: () => Promise<unknown>): Promi
   await device.online();
   assert.equal(await pids(), before, `${what} leaves the apps' processes alone`);
   await shows("one");
-  await site.ok("exec", device.name, "counter", "--", "/bin/true");
+  await site.ok("exec", device.name, "counter", "/bin/true");
 }
 
 test(
@@ -132,10 +136,11 @@ test(
     await shows("one", 60);
     await device.online();
     const exits = (await site.events(device.name)).filter(({ type, app }) => type === "app.exited" && app === "counter");
-    say(`exits of the app that ends by itself on SIGTERM: ${JSON.stringify(exits.map(({ data }) => data))}`);
     // It traps SIGTERM and exits with 0: 137 or 143 would mean that it was killed, or its file system taken away under it.
-    const ended = await machine.ok("journalctl -b -1 --no-pager -u lightv-runtime.service -u lightvd.service | tail -20");
-    say(ended);
+    assert.equal(
+      exits.map(({ data }) => [data.exitCode, data.lost ?? false]),
+      [[0, false]],
+    );
     assert.is(await machine.ok("systemctl is-system-running --wait"), "running");
   },
   LONG,
@@ -154,9 +159,9 @@ test(
       find / -xdev -iname '*lightv*' -not -path '/proc/*' -not -path '/var/log/journal/*' -not -path '/var/lib/systemd/*' 2>/dev/null
       mount | grep -i -e lightv -e erofs
       losetup -a
-      find /sys/fs/cgroup -iname '*lightv*'
+      find /sys/fs/cgroup -iname '*lightv*' -not -name lightv.slice
       grep -l -i lightv /proc/[0-9]*/cmdline 2>/dev/null
-      systemctl list-units --all --no-legend '*lightv*'
+      systemctl list-units --all --no-legend 'lightv*' | grep -v 'lightv.slice'
       systemctl --failed --no-legend
       true`);
     assert.is(left, "");

@@ -91,10 +91,14 @@ export class Device {
     return Number(stdout.trim() || 0);
   }
 
-  /** The agent's last lines of this boot. */
-  async log(lines = 40): Promise<string> {
+  /** Units, addresses, and the agent's last lines of this boot: what to look at when something did not come. */
+  async log(lines = 12): Promise<string> {
+    const units =
+      "systemctl status --no-pager -n 0 lightvd lightv-runtime; systemctl list-jobs --no-legend; systemctl --failed --no-legend";
     const { stdout } = await this.machine
-      .run(`systemctl status --no-pager -n 0 lightvd lightv-runtime; journalctl -b --no-pager -n ${lines} -u lightvd -u lightv-runtime`)
+      .run(
+        `${units}; ip -brief address; networkctl --no-pager --no-legend; journalctl -b --no-pager -n ${lines} -u lightvd -u lightv-runtime`,
+      )
       .catch((error: unknown) => ({ stdout: String(error) }));
     return stdout;
   }
