@@ -18,12 +18,12 @@ export type Stage = (typeof STAGES)[number];
 
 /** Writes to the disk that an activity makes, about: the cut comes within them. */
 export const WRITES: Readonly<Record<Activity, number>> = {
-  deploy: 120,
-  pull: 200,
-  update: 120,
-  remove: 60,
-  logs: 150,
-  "self-update": 60,
+  deploy: 60,
+  pull: 80,
+  update: 50,
+  remove: 30,
+  logs: 50,
+  "self-update": 40,
 };
 
 /** How long after its beginning the cut comes at the latest, on a processor of its own; emulated devices get more. Milliseconds. */

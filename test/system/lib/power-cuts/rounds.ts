@@ -84,8 +84,10 @@ class Rounds {
     let lost = 0;
     if (!(await this.#back())) throw new Error("the new device does not work, before any cut");
     await this.#activities.first();
-    await this.#life.reach(BACK_MS * this.#life.machine.patience);
-    if (this.#options.wear) await this.#wear();
+    if (this.#options.wear) {
+      await this.#life.reach(BACK_MS * this.#life.machine.patience);
+      await this.#wear();
+    }
     await this.#activities.chatter();
     await this.#life.reach(BACK_MS * this.#life.machine.patience);
     const end = performance.now() + minutes * 60_000;
@@ -219,6 +221,7 @@ class Rounds {
   }
 
   async #journal(): Promise<string[]> {
+    if (!this.#life.machine.running) return ["the virtual device is off"];
     const { stdout } = await this.#life.machine
       .run("journalctl -b --no-pager -n 60 -o cat; lightv ps -a; df /; ls -la /var/lib/lightv /var/lib/lightv/agent")
       .catch((error: unknown) => ({ stdout: String(error) }));

@@ -1,10 +1,10 @@
 /** What must hold of the agent's slots at any moment at which the power may have gone: the record can be read, and names whole trees. */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { parseSlotState, type SlotState } from "#agent/update/state.ts";
 
-/** Path in the tree to SHA-256; Node, which payloads do not have, only by its size. */
+/** Path in the tree to SHA-256; of Node, which payloads do not have, only whether it is there: as a file, or as a link to the installed one. */
 export type TreeHashes = ReadonlyMap<string, string>;
 
 /** What the controller knows of the device's agent. */
@@ -26,6 +26,7 @@ export interface Slots {
 }
 
 const NODE = "lib/lightv/node";
+const INSTALLED_NODE = "/usr/lib/lightv/node";
 
 export async function hashTree(tree: string): Promise<TreeHashes> {
   const hashes = new Map<string, string>();
@@ -33,7 +34,7 @@ export async function hashTree(tree: string): Promise<TreeHashes> {
   for (const entry of entries.filter((one) => !one.isDirectory())) {
     const path = join(entry.parentPath, entry.name);
     const name = relative(tree, path);
-    if (name === NODE) hashes.set(name, (await stat(path).catch(() => undefined))?.size ? "something" : "nothing");
+    if (name === NODE) hashes.set(name, (await isNode(entry.isSymbolicLink(), path)) ? "something" : "nothing");
     else
       hashes.set(
         name,
@@ -43,6 +44,11 @@ export async function hashTree(tree: string): Promise<TreeHashes> {
       );
   }
   return hashes;
+}
+
+/** A link leads to a place on the device's disk, not on ours. */
+async function isNode(isLink: boolean, path: string): Promise<boolean> {
+  return isLink ? (await readlink(path)) === INSTALLED_NODE : (await stat(path)).size > 0;
 }
 
 /** `directory`: ROOT/agent/slots of a disk that is mounted here. */
