@@ -10,28 +10,36 @@ import { suite, type TestContext } from "#test/lib/suite.ts";
 import type { EventView } from "#test/lib/world.ts";
 import { record } from "#test/system/lib/power-cuts/ledger.ts";
 import { checkOutcome, type Promised } from "#test/system/lib/power-cuts/outcomes.ts";
+import type { PromisedAgent } from "#test/system/lib/power-cuts/slots.ts";
 
 const test = suite("power-outcomes");
 
 const event = (seq: number): EventView => ({ id: seq, seq, type: "agent.started", data: { n: seq } });
-const PROMISED: Promised = { events: [event(1), event(2)], ackedSeq: 1, reportedRevision: 3, desiredRevision: 4 };
+const AGENT: PromisedAgent = { base: "1.0.0", inForce: undefined, wanted: "sha256:new", trees: new Map() };
+const PROMISED: Promised = { events: [event(1), event(2)], ackedSeq: 1, reportedRevision: 3, desiredRevision: 4, agent: AGENT };
 
 interface Contents {
   readonly events: readonly EventView[];
   readonly lastSeq: number;
   readonly desired: string;
+  /** state.json of the agent's slots. */
+  readonly slots?: string;
 }
 
 const desired = (revision: number): string => JSON.stringify({ revision, issuedAt: "2026-01-01T00:00:00Z", apps: [] });
 const GOOD: Contents = { events: [event(2)], lastSeq: 2, desired: desired(3) };
 
 /** An ext4 image of a device with this in it. */
-async function makeDisk(t: TestContext, { events, lastSeq, desired: text }: Contents): Promise<string> {
+async function makeDisk(t: TestContext, { events, lastSeq, desired: text, slots }: Contents): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "lightv-outcomes-"));
   t.cleanup(() => rm(directory, { recursive: true }));
   const root = join(directory, "root/var/lib/lightv");
   for (const name of ["agent", "images", "sandboxes"]) await mkdir(join(root, name), { recursive: true });
   await writeFile(join(root, "agent/desired.json"), text);
+  if (slots !== undefined) {
+    await mkdir(join(root, "agent/slots"));
+    await writeFile(join(root, "agent/slots/state.json"), slots);
+  }
   await writeFile(join(root, "agent/credentials.json"), "{}");
   await writeFile(join(root, "images/sha256-1.lv"), "");
   const database = new DatabaseSync(join(root, "agent/outbox.db"));
@@ -70,6 +78,12 @@ test("a desired state that is older than what was reported, or damaged, is seen"
   assert.match(await complaints(t, { ...GOOD, desired: "" }), /desired.json is damaged/);
 });
 
+test("a record of the agent's slots that is torn is seen", async (t) => {
+  const record = JSON.stringify({ base: "1.0.0", committed: "usr", trial: null });
+  assert.is(await complaints(t, { ...GOOD, slots: record }), "");
+  assert.match(await complaints(t, { ...GOOD, slots: record.slice(0, 20) }), /the slots' record is damaged/);
+});
+
 test("a file system that is broken is seen", async (t) => {
   if (process.getuid?.() !== 0) t.skip("needs root, to mount a disk");
   const disk = await makeDisk(t, GOOD);
@@ -78,14 +92,16 @@ test("a file system that is broken is seen", async (t) => {
   assert.match((await checkOutcome(disk, PROMISED, ["/bin/true"])).join("\n"), /e2fsck/);
 });
 
-test("runs add up, by platform", async (t) => {
+test("runs add up, by platform, and one that goes on takes its own place", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "lightv-ledger-"));
   t.cleanup(() => rm(directory, { recursive: true }));
   const file = join(directory, "power-cuts.json");
   const base = { date: "2026-01-01", acceleration: "tcg", seed: 1, devicesLost: 0, outcomes: 0, events: 10, moments: {} };
   await record({ ...base, platform: "amd64", cuts: 10, failures: [] }, file);
   await record({ ...base, platform: "arm64", cuts: 5, failures: [{ cut: 1, seed: 1, what: ["it did not come back"] }] }, file);
-  assert.equal(await record({ ...base, platform: "amd64", cuts: 7, failures: [] }, file), {
+  const other = { ...base, platform: "amd64", seed: 2, failures: [] };
+  await record({ ...other, cuts: 6 }, file);
+  assert.equal(await record({ ...other, cuts: 7 }, file), {
     amd64: { cuts: 17, failures: 0 },
     arm64: { cuts: 5, failures: 1 },
   });

@@ -1,7 +1,8 @@
 /**
  * `npm run test:system [-- amd64|arm64 …] [--filter TEXT] [--all] [--no-package]`: virtual devices that boot Debian's kernel and systemd.
  * Builds the packages, then runs each scenario file on each platform; the last line is `N passed, N failed, N skipped`.
- * `--power-cuts N [--arch PLATFORM] [--minutes N] [--seed N] [--record]`: only the power cuts, so many of them (docs/power-cuts.md).
+ * `--power-cuts N [--arch PLATFORM] [--minutes N] [--seed N] [--outcomes N] [--wear] [--record]`: only the power cuts, so many of them
+ * (docs/power-cuts.md).
  * Without --all: amd64 whole, and of arm64 the files that SMALL names, which fits half an hour on two cores without KVM.
  */
 import { spawnSync } from "node:child_process";
@@ -35,6 +36,8 @@ const { values, positionals } = parseArgs({
     "power-cuts": { type: "string" },
     minutes: { type: "string" },
     seed: { type: "string" },
+    outcomes: { type: "string" },
+    wear: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
   },
 });
@@ -45,8 +48,8 @@ const powerCuts =
     ? undefined
     : [
         `--power-cuts=${values["power-cuts"]}`,
-        ...(values.minutes === undefined ? [] : [`--minutes=${values.minutes}`]),
-        ...(values.seed === undefined ? [] : [`--seed=${values.seed}`]),
+        ...(["minutes", "seed", "outcomes"] as const).flatMap((name) => (values[name] === undefined ? [] : [`--${name}=${values[name]}`])),
+        ...(values.wear ? ["--wear"] : []),
         ...(values.record ? ["--record"] : []),
       ].join(" ");
 const unknown = chosen.filter((name) => !PLATFORMS.some((platform) => platform === name));

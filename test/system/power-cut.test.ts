@@ -3,7 +3,7 @@
  * device is connected and runs what is desired, no image is half, no event is lost, doubled or changed.
  *
  *     npm run test:system -- --power-cuts 100 --arch amd64 [--seed N] [--record]
- *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--deb FILE] [--record]
+ *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--deb FILE] [--wear] [--record]
  */
 import { parseArgs } from "node:util";
 import * as assert from "uvu/assert";
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     outcomes: { type: "string", default: "4" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     deb: { type: "string" },
+    wear: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
   },
   strict: false,
@@ -46,6 +47,7 @@ test(
       minutes: Number(values.minutes),
       outcomes: Number(values.outcomes),
       seed,
+      wear: values.wear === true,
       record: values.record === true,
       signal: t.signal,
     });

@@ -74,9 +74,12 @@ export class PowerDisk {
     await this.#ask({ do: "freeze" });
   }
 
-  /** freeze() in the moment in which the device has made so many more writes. Resolves then, or when something else ends the wait. */
-  async freezeAt(writes: number): Promise<void> {
-    await this.#ask({ do: "freeze-at", writes });
+  /**
+   * freeze() in the moment in which the device has made so many more writes, and at least `unflushed` are at stake. Resolves then, or when
+   * something else ends the wait.
+   */
+  async freezeAt(writes: number, unflushed = 0): Promise<void> {
+    await this.#ask({ do: "freeze-at", writes, unflushed });
   }
 
   /** Writes what a cut with this seed would leave into `copy`, a copy of `file` made after freeze(). */

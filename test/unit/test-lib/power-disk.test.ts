@@ -163,6 +163,21 @@ test("a disk freezes at the write that it was told, and what comes after is lost
   await early;
 });
 
+test("a disk that shall freeze when something is at stake waits until so much is in its cache", async (t) => {
+  const { disk, connect } = await bench(t, MIB);
+  const client = await connect();
+  const frozen = disk.freezeAt(2, 3);
+  await disk.stats();
+  for (const n of [1, 2]) {
+    await client.write(n * 512, filled(512, n));
+    await client.flush();
+  }
+  const rest = Promise.allSettled([3, 4, 5, 6].map((n) => client.write(n * 512, filled(512, n))));
+  await frozen;
+  assert.is((await disk.cut(1, "none")).unflushedWrites, 3);
+  await rest;
+});
+
 test("a cache that is full writes back by itself, in no order", async (t) => {
   const { disk, connect } = await bench(t, 8 * MIB, { cacheBytes: 256 * 1024 });
   const client = await connect();

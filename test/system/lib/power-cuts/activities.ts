@@ -2,19 +2,42 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { sleep } from "#agent/lib/clock.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
+import type { Reported } from "#agent/wire/protocol/reported.ts";
 import { busyboxImageFile, type TestImageOptions } from "#test/lib/images.ts";
 import type { Dice } from "../power-disk/random.ts";
 import { DEVICE, type Life, WEB_PORT } from "./life.ts";
 
-export const ACTIVITIES = ["deploy", "pull", "update", "remove", "logs"] as const;
+export const ACTIVITIES = ["deploy", "pull", "update", "remove", "logs", "self-update"] as const;
 export type Activity = (typeof ACTIVITIES)[number];
 
+/** Of the agent's own update; the device is brought there before the power goes. */
+export const STAGES = ["pull", "unpack", "trial", "commit"] as const;
+export type Stage = (typeof STAGES)[number];
+
 /** Writes to the disk that an activity makes, about: the cut comes within them. */
-export const WRITES: Readonly<Record<Activity, number>> = { deploy: 120, pull: 200, update: 120, remove: 60, logs: 150 };
+export const WRITES: Readonly<Record<Activity, number>> = {
+  deploy: 60,
+  pull: 80,
+  update: 50,
+  remove: 30,
+  logs: 50,
+  "self-update": 40,
+};
 
 /** How long after its beginning the cut comes at the latest, on a processor of its own; emulated devices get more. Milliseconds. */
-export const WINDOW_MS: Readonly<Record<Activity, number>> = { deploy: 4000, pull: 6000, update: 4000, remove: 2000, logs: 4000 };
+export const WINDOW_MS: Readonly<Record<Activity, number>> = {
+  deploy: 4000,
+  pull: 6000,
+  update: 4000,
+  remove: 2000,
+  logs: 4000,
+  "self-update": 3000,
+};
+
+/** An agent's update may take so long to come to its last stage, on a processor of its own. */
+const STAGE_MS = 60_000;
 
 const PULL_BYTES = 12 * 1024 * 1024;
 const QUICK: Pick<App, "stopTimeoutMs" | "restart"> = {
@@ -62,8 +85,29 @@ export class Activities {
         // Restarts make events, five for each: many commits of the outbox in a row.
         await Promise.all(["web", "chatter"].map((app) => this.#command(app)));
         return;
+      case "self-update":
+        return this.#life.upgrade(await this.#life.agents.push(this.#life.fleet));
       default:
         return activity satisfies never;
+    }
+  }
+
+  /** Waits until the agent's update is in this stage, or past it. */
+  async untilStage(stage: Stage): Promise<void> {
+    const life = this.#life;
+    const digest = life.wantedAgents.at(-1)?.digest;
+    const end = performance.now() + STAGE_MS * life.machine.patience;
+    let installs = false;
+    while (performance.now() < end) {
+      const view = await life.view();
+      const agent = (view?.reported as Reported | null | undefined)?.agent;
+      installs ||= agent?.phase === "installing";
+      const own = agent?.digest === digest;
+      // The agent that is to be tried says nothing before it has reached the controller; but the one before it goes.
+      const stages = { pull: agent?.phase === "pulling", unpack: installs, trial: installs && view?.online === false, commit: own };
+      const at = STAGES.indexOf(stage);
+      if (STAGES.some((name, n) => n >= at && stages[name])) return;
+      await sleep(50);
     }
   }
 

@@ -1,6 +1,8 @@
 /** What must hold after a power cut, beyond that the device is back and runs what it shall. Each gives its complaints; none is what is hoped for. */
-import type { EventView } from "#test/lib/world.ts";
+import { type EventView, until } from "#test/lib/world.ts";
+import { checkAgentEvents, isToldOf } from "./agent-events.ts";
 import { DEVICE, type Life } from "./life.ts";
+import { checkSlots, type Slots, type TreeHashes } from "./slots.ts";
 
 /** Run in the device: one line for each thing that is wrong. */
 const INSIDE = `
@@ -28,6 +30,37 @@ export async function checkInside(life: Life): Promise<string[]> {
   const { code, stdout, stderr } = await life.machine.run(INSIDE);
   const lines = stdout.split("\n").filter((line) => line !== "");
   return code === 0 ? lines : [...lines, `the check itself ended with ${code}: ${stderr.slice(0, 500)}`];
+}
+
+/** Run in the device: names, the record between lines of its own, and the hash of every file of the slots. */
+const SLOTS = `
+cd /var/lib/lightv/agent/slots 2>/dev/null || exit 0
+ls -A; echo --; cat state.json 2>/dev/null; echo --
+find a b -type f ! -name node -exec sha256sum {} + 2>/dev/null
+for slot in a b; do [ -s $slot/lib/lightv/node ] && echo "something  $slot/lib/lightv/node"; done
+exit 0
+`;
+
+/** The agent's slots as the device sees them, and that each update was told of once. */
+export async function checkAgent(life: Life): Promise<string[]> {
+  const wanted = life.wantedAgents.map(({ digest }) => digest);
+  const last = wanted.at(-1);
+  if (last === undefined) return [];
+  const toldOf = async (): Promise<true | undefined> => (isToldOf(await life.events(), last) ? true : undefined);
+  await until("the event of the agent's update", toldOf, 30_000 * life.machine.patience).catch(() => undefined);
+  const promised = await life.promised();
+  const [names = "", record = "", hashes = ""] = (await life.machine.ok(SLOTS)).split(/^--$/m);
+  const slots: Slots = {
+    names: names.trim().split("\n"),
+    record: record.trim() === "" ? undefined : record,
+    trees: { a: hashesOf("a", hashes), b: hashesOf("b", hashes) },
+  };
+  return [...checkSlots(slots, promised.agent), ...checkAgentEvents(promised.events, wanted)];
+}
+
+function hashesOf(slot: string, lines: string): TreeHashes {
+  const pairs = lines.split("\n").map((line) => line.split(/ +/));
+  return new Map(pairs.filter(([, path]) => path?.startsWith(`${slot}/`)).map(([hash = "", path = ""]) => [path.slice(2), hash]));
 }
 
 /** Remembers every event that the controller has acknowledged: none may go, change, or come twice; and no number may be missing. */

@@ -1,13 +1,13 @@
-/** The count of power cuts, kept in docs/power-cuts.json: one entry a run, added at its end. */
-import { readFile, writeFile } from "node:fs/promises";
+/** The count of power cuts, kept in docs/power-cuts.json: one entry a run, written anew after each recovery, so that a run may be broken off. */
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TOP } from "#test/lib/command.ts";
 import type { CutReport } from "../power-disk/store.ts";
-import type { Activity } from "./activities.ts";
+import type { Activity, Stage } from "./activities.ts";
 
 export const LEDGER = join(TOP, "docs", "power-cuts.json");
 
-export type Moment = Activity | "boot" | "recovery";
+export type Moment = Exclude<Activity, "self-update"> | `self-update: ${Stage}` | "boot" | "recovery";
 
 export interface Tally {
   cuts: number;
@@ -26,6 +26,10 @@ export interface RunEntry {
   readonly acceleration: string;
   readonly seed: number;
   readonly cuts: number;
+  /** Boots without a cut after those, each with all that must hold then; the other cuts were followed by one of the boot itself. */
+  readonly recoveries?: number;
+  /** Updates of the agent that were begun, and that the device gave up since each of its tries was cut off. */
+  readonly selfUpdates?: { readonly begun: number; readonly givenUp: number };
   /** Cuts after which the device was not what it must be. */
   readonly failures: readonly { readonly cut: number; readonly seed: number; readonly what: readonly string[] }[];
   readonly devicesLost: number;
@@ -49,15 +53,21 @@ export function addCut(tallies: Partial<Record<Moment, Tally>>, moment: Moment, 
   };
 }
 
-/** Adds a run to the file, and gives the totals of each platform. */
+/** Puts a run into the file, in the place of what that run has written before, and gives the totals of each platform. */
 export async function record(entry: RunEntry, file = LEDGER): Promise<Record<string, { cuts: number; failures: number }>> {
-  const runs = [...(await readLedger(file)), entry];
+  const isSame = ({ date, platform, seed }: RunEntry): boolean => date === entry.date && platform === entry.platform && seed === entry.seed;
+  const before = await readLedger(file);
+  const at = before.findIndex(isSame);
+  const runs = at < 0 ? [...before, entry] : before.with(at, entry);
   const totals: Record<string, { cuts: number; failures: number }> = {};
   for (const { platform, cuts, failures } of runs) {
     const total = totals[platform] ?? { cuts: 0, failures: 0 };
     totals[platform] = { cuts: total.cuts + cuts, failures: total.failures + failures.length };
   }
-  await writeFile(file, `${JSON.stringify({ totals, runs }, undefined, 2)}\n`);
+  // Another run may be reading it.
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify({ totals, runs }, undefined, 2)}\n`);
+  await rename(draft, file);
   return totals;
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sleep } from "#agent/lib/clock.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
+import type { AgentReport, Reported } from "#agent/wire/protocol/reported.ts";
 import { run } from "#test/lib/command.ts";
 import { Fleet } from "#test/lib/fleet.ts";
 import { type DeviceView, type EventView, freePort, until } from "#test/lib/world.ts";
@@ -15,6 +16,8 @@ import { PowerDisk } from "../power-disk.ts";
 import type { Platform } from "../recipe.ts";
 import { type RootFs, rootFs } from "../rootfs.ts";
 import { HOST } from "../site.ts";
+import { agentInForce, GIVEN_UP } from "./agent-events.ts";
+import { type Agent, Agents } from "./agents.ts";
 import { commandOf, installOffline } from "./install.ts";
 import type { Promised } from "./outcomes.ts";
 
@@ -22,15 +25,22 @@ export const DEVICE = "cut-off";
 /** Where an app of every desired state answers, inside the device. */
 export const WEB_PORT = 8080;
 
-/**
- * An emulated timer is late when the host is busy, and the kernel then takes it for missing and stands still ("8254 timer not connected to
- * IO-APIC"). Not a matter of the device.
- */
-const KERNEL_ARGS = ["no_timer_check"];
+/** What a round does not need, and an emulated device spends a third of its boot on. */
+const MASKED = [
+  ...["systemd-logind.service", "systemd-update-utmp.service", "systemd-user-sessions.service", "getty.target"],
+  ...["dm_mod", "fuse", "drm", "efi_pstore", "configfs"].map((name) => `modprobe@${name}.service`),
+  ...["dev-hugepages", "dev-mqueue", "sys-kernel-debug", "sys-kernel-tracing"].map((name) => `${name}.mount`),
+];
+const KERNEL_ARGS = [...MASKED.map((unit) => `systemd.mask=${unit}`), "modprobe.blacklist=cfg80211"];
+
+/** An emulated agent needs long for its first words; that a trial has an end is shown elsewhere. Seconds. */
+const TRIAL_SECONDS = 600;
 
 /** When the power goes: whichever comes first. */
 export interface Moment {
   readonly writes: number;
+  /** So many are to be at stake then. */
+  readonly unflushed: number;
   readonly ms: number;
 }
 
@@ -49,8 +59,11 @@ export class Life {
   readonly webPort: number;
   /** `lightv` of the package, for this machine. */
   readonly command: readonly string[];
+  readonly agents: Agents;
   /** Desired by now. */
   apps: readonly App[] = [];
+  /** Every agent that was ever desired, the last one last. */
+  readonly wantedAgents: Agent[] = [];
   revision = 0;
 
   private constructor(
@@ -61,6 +74,7 @@ export class Life {
     machine: Machine,
     webPort: number,
     command: readonly string[],
+    agents: Agents,
   ) {
     this.base = base;
     this.directory = directory;
@@ -69,6 +83,7 @@ export class Life {
     this.machine = machine;
     this.webPort = webPort;
     this.command = command;
+    this.agents = agents;
   }
 
   static async begin({ platform, deb, say }: LifeOptions): Promise<Life> {
@@ -87,13 +102,19 @@ export class Life {
         `device = ${DEVICE}`,
         "reconnect-max = 2",
         "heartbeat = 10",
+        `update-trial = ${TRIAL_SECONDS}`,
       ];
-      await installOffline({ platform, disk: file, deb, files: { "etc/lightv/lightvd.conf": `${configuration.join("\n")}\n` } });
       const command = await commandOf(platform, deb, directory);
+      const agents = await Agents.open(directory, platform, join(directory, "package/usr"));
+      const files = {
+        "etc/lightv/lightvd.conf": `${configuration.join("\n")}\n`,
+        "etc/lightv/update-keys/release.pem": agents.publicKey,
+      };
+      await installOffline({ platform, disk: file, deb, files });
       const socket = join(directory, "nbd");
       const disk = await PowerDisk.open({ file, socket });
       const machine = new Machine(base, { disk: { nbd: socket }, forward: { [WEB_PORT]: webPort }, memory: 512, kernelArgs: KERNEL_ARGS });
-      return new Life(base, directory, fleet, disk, machine, webPort, command);
+      return new Life(base, directory, fleet, disk, machine, webPort, command, agents);
     } catch (error) {
       for (const undo of undos.reverse()) await undo();
       throw error;
@@ -104,8 +125,8 @@ export class Life {
    * SIGKILL to QEMU, and in the same moment to the disk's cache: what of that survives, disk.cut() decides. It happens when the device has
    * made so many more writes, or when the time is over.
    */
-  async freeze({ writes, ms }: Moment): Promise<void> {
-    const [late, reached] = [new AbortController(), this.disk.freezeAt(writes)];
+  async freeze({ writes, unflushed, ms }: Moment): Promise<void> {
+    const [late, reached] = [new AbortController(), this.disk.freezeAt(writes, unflushed)];
     await Promise.race([reached, sleep(ms, late.signal).catch(() => undefined)]);
     late.abort(new Error("over"));
     const dead = this.machine.cut();
@@ -121,7 +142,22 @@ export class Life {
       ackedSeq: view?.ackedSeq ?? 0,
       reportedRevision: view?.reported?.desiredRevision ?? 0,
       desiredRevision: this.revision,
+      agent: {
+        base: this.agents.base,
+        inForce: agentInForce(view, events),
+        wanted: this.wantedAgents.at(-1)?.digest,
+        trees: this.agents.trees,
+      },
     };
+  }
+
+  /** Another version of the agent. */
+  async upgrade(agent: Agent): Promise<void> {
+    const { digest, version, architecture, signature, key } = agent.signature;
+    const body = { image: digest, digest, version, architecture, signature, key };
+    const { revision } = await this.fleet.api<{ revision: number }>("PUT", `/v1/devices/${DEVICE}/agent`, body);
+    this.wantedAgents.push(agent);
+    this.revision = revision;
   }
 
   async desire(apps: readonly App[]): Promise<void> {
@@ -169,14 +205,26 @@ export class Life {
     );
   }
 
-  #isReached({ online, reported }: DeviceView): boolean {
+  #isReached({ online, reported: some }: DeviceView): boolean {
+    const reported = some as Reported | null;
     if (!online || reported === null || reported.desiredRevision !== this.revision) return false;
-    if ((reported as { bootId?: string }).bootId !== this.machine.bootId) return false;
+    if (reported.bootId !== this.machine.bootId) return false;
+    if (!this.#hasAgent(reported.agent)) return false;
     const wanted = new Map(this.apps.map((app) => [app.name, app.image.digest]));
     return (
       reported.apps.length === wanted.size &&
-      reported.apps.every((app) => app.phase === "running" && (app as { imageDigest?: string }).imageDigest === wanted.get(app.name))
+      reported.apps.every((app) => app.phase === "running" && app.imageDigest === wanted.get(app.name))
     );
+  }
+
+  /** The agent that is wanted is in force, or was given up for a reason that a series of cuts is. Throws for a version that nobody wanted. */
+  #hasAgent(agent: AgentReport | undefined): boolean {
+    const wanted = this.wantedAgents.at(-1);
+    if (wanted === undefined || agent === undefined) return wanted === undefined;
+    const versions = [this.agents.base, ...this.wantedAgents.map(({ version }) => version)];
+    if (!versions.includes(agent.version)) throw new Error(`the agent is version ${agent.version}, there were ${versions.join(" ")}`);
+    if (agent.phase === "failed" && !GIVEN_UP.test(agent.reason)) throw new Error(`the agent's update failed: ${agent.reason}`);
+    return agent.phase === "failed" || (agent.phase === "current" && agent.digest === wanted.digest && agent.version === wanted.version);
   }
 
   /** A copy of what is durable, for tools that must not touch the disk itself. To be taken while the device is off. */

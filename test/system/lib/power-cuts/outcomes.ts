@@ -10,6 +10,7 @@ import { parseMessage } from "#agent/wire/messages.ts";
 import { run } from "#test/lib/command.ts";
 import type { EventView } from "#test/lib/world.ts";
 import { tool } from "./install.ts";
+import { checkSlots, type PromisedAgent, readSlots } from "./slots.ts";
 
 /** What the controller knew when the power went. */
 export interface Promised {
@@ -19,6 +20,7 @@ export interface Promised {
   readonly reportedRevision: number;
   /** That was ever wanted. */
   readonly desiredRevision: number;
+  readonly agent: PromisedAgent;
 }
 
 /** `lightv`: the command, as this machine can run it. Gives complaints. */
@@ -39,6 +41,7 @@ export async function checkOutcome(disk: string, promised: Promised, lightv: rea
       ...checkOutbox(join(root, "agent", "outbox.db"), promised),
       ...(await checkDesired(join(root, "agent", "desired.json"), promised)),
       ...(await checkJson(join(root, "agent"), ["credentials.json"])),
+      ...checkSlots(await readSlots(join(root, "agent", "slots")), promised.agent),
       ...(await checkSandboxes(join(root, "sandboxes"))),
     ];
   } finally {

@@ -2,8 +2,9 @@
 import { type Dice, diceOf } from "../power-disk/random.ts";
 import type { CutReport } from "../power-disk/store.ts";
 import type { Platform } from "../recipe.ts";
-import { ACTIVITIES, Activities, WINDOW_MS, WRITES } from "./activities.ts";
-import { checkInside, EventCheck } from "./checks.ts";
+import { ACTIVITIES, Activities, type Activity, STAGES, WINDOW_MS, WRITES } from "./activities.ts";
+import { GIVEN_UP } from "./agent-events.ts";
+import { checkAgent, checkInside, EventCheck } from "./checks.ts";
 import { addCut, type Moment, type RunEntry, record, type Tally } from "./ledger.ts";
 import { Life, type Moment as When } from "./life.ts";
 import { checkOutcome } from "./outcomes.ts";
@@ -17,6 +18,8 @@ export interface RunOptions {
   /** So many outcomes of each cut are looked at from outside; the device then lives with another. */
   readonly outcomes: number;
   readonly seed: number;
+  /** Counts what the idle device writes, before the first cut: a minute and a half. */
+  readonly wear: boolean;
   /** Adds the run to docs/power-cuts.json. */
   readonly record: boolean;
   readonly signal: AbortSignal;
@@ -24,6 +27,10 @@ export interface RunOptions {
 
 /** From power on until every app runs, on a processor of its own. */
 const BACK_MS = 90_000;
+/** Share of the cuts that come at a write rather than at a time: most, since between writes there is nothing to lose. */
+const WRITE_SHARE = 0.9;
+/** Up to so many writes are at stake at least when the power goes at one. */
+const AT_STAKE = 12;
 /** Share of the cuts that come while the device is still booting, or getting back to where it was. */
 const BOOT_SHARE = 0.35;
 /** Writes to the disk of a boot with its recovery, about. */
@@ -53,6 +60,7 @@ class Rounds {
   readonly #dice: Dice;
   readonly #activities: Activities;
   readonly #events = new EventCheck();
+  readonly #date = new Date().toISOString().slice(0, 10);
   readonly #tallies: Partial<Record<Moment, Tally>> = {};
   readonly #failures: { cut: number; seed: number; what: string[] }[] = [];
   #cuts = 0;
@@ -61,7 +69,8 @@ class Rounds {
   #backMs = 20_000;
   #lastMoment: Moment = "boot";
   #outcomes = 0;
-  #wearPerHour = { device: 0, agent: 0 };
+  #recoveries = 0;
+  #wearPerHour: RunEntry["idleBytesPerHour"];
 
   constructor(life: Life, options: RunOptions) {
     this.#life = life;
@@ -75,38 +84,62 @@ class Rounds {
     let lost = 0;
     if (!(await this.#back())) throw new Error("the new device does not work, before any cut");
     await this.#activities.first();
-    await this.#life.reach(BACK_MS * this.#life.machine.patience);
-    await this.#wear();
+    if (this.#options.wear) {
+      await this.#life.reach(BACK_MS * this.#life.machine.patience);
+      await this.#wear();
+    }
     await this.#activities.chatter();
     await this.#life.reach(BACK_MS * this.#life.machine.patience);
     const end = performance.now() + minutes * 60_000;
     while (this.#cuts < cuts && performance.now() < end && !signal.aborted) {
-      const activity = this.#dice.pick(ACTIVITIES);
-      await this.#activities.begin(activity, this.#dice);
-      await this.#cut(activity, this.#draw(WRITES[activity], WINDOW_MS[activity] * this.#life.machine.patience));
+      await this.#round(this.#dice.pick(ACTIVITIES));
       while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
       if (!(await this.#back())) {
         lost++;
         break;
       }
+      await this.#note();
     }
+    const entry = await this.#note(lost);
+    console.log(JSON.stringify(entry, undefined, 1));
+    return entry;
+  }
+
+  /** What there is to say by now, and in the file when that is wanted. */
+  async #note(devicesLost = 0): Promise<RunEntry> {
     const { platform, seed } = this.#options;
     const entry: RunEntry = {
-      date: new Date().toISOString().slice(0, 10),
+      date: this.#date,
       platform,
       acceleration: this.#life.machine.acceleration,
       seed,
       cuts: this.#cuts,
+      recoveries: this.#recoveries,
+      selfUpdates: { begun: this.#life.wantedAgents.length, givenUp: await this.#givenUp() },
       failures: this.#failures,
-      devicesLost: lost,
+      devicesLost,
       outcomes: this.#outcomes,
       events: this.#events.count,
-      idleBytesPerHour: this.#wearPerHour,
+      ...(this.#wearPerHour === undefined ? {} : { idleBytesPerHour: this.#wearPerHour }),
       moments: this.#tallies,
     };
-    console.log(JSON.stringify(entry, undefined, 1));
-    if (this.#options.record) console.log(JSON.stringify(await record(entry)));
+    if (this.#options.record) await record(entry);
     return entry;
+  }
+
+  /** Begins something, and cuts. */
+  async #round(activity: Activity): Promise<void> {
+    const when = (): When => this.#draw(WRITES[activity], WINDOW_MS[activity] * this.#life.machine.patience);
+    await this.#activities.begin(activity, this.#dice);
+    if (activity !== "self-update") return this.#cut(activity, when());
+    const stage = this.#dice.pick(STAGES);
+    await this.#activities.untilStage(stage);
+    await this.#cut(`self-update: ${stage}`, when());
+  }
+
+  async #givenUp(): Promise<number> {
+    const events = await this.#life.events();
+    return events.filter(({ type, data }) => type === "agent.rolled-back" && GIVEN_UP.test(String(data.reason))).length;
   }
 
   /** Power on, and off again before it is where it was. */
@@ -116,10 +149,12 @@ class Rounds {
     await this.#cut(() => (performance.now() - begun < this.#bootMs ? "boot" : "recovery"), this.#draw(BOOT_WRITES, this.#backMs));
   }
 
-  /** Two cuts in three come at a write of the device, however quick it is; the others at a time, so that also the pauses are cut. */
+  /** Most cuts come at a write of the device, however quick it is; the others at a time, so that also the pauses are cut. */
   #draw(writes: number, ms: number): When {
-    const [byWrites, share] = [this.#dice.next() < 2 / 3, this.#dice.next()];
-    return byWrites ? { writes: 1 + Math.floor(share * writes), ms } : { writes: Number.MAX_SAFE_INTEGER, ms: share * ms };
+    const [byWrites, share, stake] = [this.#dice.next() < WRITE_SHARE, this.#dice.next(), this.#dice.below(AT_STAKE)];
+    return byWrites
+      ? { writes: 1 + Math.floor(share * writes), unflushed: 1 + stake, ms }
+      : { writes: Number.MAX_SAFE_INTEGER, unflushed: 0, ms: share * ms };
   }
 
   async #cut(moment: Moment | (() => Moment), when: When): Promise<void> {
@@ -165,7 +200,8 @@ class Rounds {
       this.#complain([`it did not come back: ${String(error).slice(0, 3000)}`, ...(await this.#journal())]);
       return false;
     }
-    this.#complain([...(await checkInside(life)), ...(await this.#events.check(life))]);
+    this.#complain([...(await checkInside(life)), ...(await this.#events.check(life)), ...(await checkAgent(life))]);
+    if (this.#cuts > 0) this.#recoveries++;
     const { count } = this.#events;
     console.log(`back: booted in ${seconds(this.#bootMs)} s, all runs after ${seconds(this.#backMs)} s; ${count} events so far`);
     return true;
@@ -185,6 +221,7 @@ class Rounds {
   }
 
   async #journal(): Promise<string[]> {
+    if (!this.#life.machine.running) return ["the virtual device is off"];
     const { stdout } = await this.#life.machine
       .run("journalctl -b --no-pager -n 60 -o cat; lightv ps -a; df /; ls -la /var/lib/lightv /var/lib/lightv/agent")
       .catch((error: unknown) => ({ stdout: String(error) }));

@@ -7,7 +7,7 @@ export type Order =
   | { readonly do: "open"; readonly options: DiskOptions; readonly socket: string }
   | { readonly do: "cut"; readonly seed: number; readonly mode: CutMode }
   | { readonly do: "freeze" }
-  | { readonly do: "freeze-at"; readonly writes: number }
+  | { readonly do: "freeze-at"; readonly writes: number; readonly unflushed: number }
   | { readonly do: "outcome"; readonly seed: number; readonly mode: CutMode; readonly copy: string }
   | { readonly do: "flush-time"; readonly ms: number }
   | { readonly do: "stats" }
@@ -28,7 +28,7 @@ async function perform(order: Order): Promise<unknown> {
     case "freeze":
       return server.freeze();
     case "freeze-at":
-      return server.freezeAt(order.writes);
+      return server.freezeAt(order.writes, order.unflushed);
     case "outcome":
       return server.disk.outcome(order.seed, order.mode, order.copy);
     case "flush-time":

@@ -53,14 +53,17 @@ export class DiskServer {
     await this.disk.freeze();
   }
 
-  /** freeze() in the very moment in which so many more writes have come. Resolves then, or at an earlier freeze or cut. */
-  async freezeAt(writes: number): Promise<void> {
+  /**
+   * freeze() in the very moment in which so many more writes have come, and the cache then holds at least `unflushed`. Resolves then, or at
+   * an earlier freeze or cut.
+   */
+  async freezeAt(writes: number, unflushed = 0): Promise<void> {
     const { disk } = this;
     const target = disk.stats.writes + writes;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endWait = resolve;
     disk.onWrite = (count) => {
-      if (count < target) return;
+      if (count < target || disk.unflushedWrites < unflushed) return;
       this.#hangUp();
       resolve();
     };

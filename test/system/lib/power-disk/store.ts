@@ -87,6 +87,11 @@ export class VolatileDisk {
     return new VolatileDisk(file, (await file.stat()).size, options);
   }
 
+  /** What a cut would put at stake now. */
+  get unflushedWrites(): number {
+    return this.#log.length;
+  }
+
   async read(offset: number, length: number): Promise<Buffer> {
     this.stats.reads++;
     this.stats.readBytes += length;
