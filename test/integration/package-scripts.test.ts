@@ -79,7 +79,11 @@ test("a policy that says no, or no systemd, starts nothing", () => {
 test("removal stops the agent, then the sandboxes, while the programs are there", () => {
   const { calls, code } = runScript("lightv", "prerm", "remove");
   assert.is(code, 0);
-  assert.equal(calls, ["systemctl stop lightvd.service lightv.target", "lightv system stop-all", "systemctl stop lightv-runtime.service"]);
+  assert.equal(calls, [
+    "systemctl stop lightvd.service lightv.target",
+    "lightv system stop-all",
+    "systemctl stop lightv-runtime.service lightv-spawn.socket lightv-spawn.service",
+  ]);
 });
 
 test("a sandbox that does not stop keeps the package, and the agent comes back", () => {
