@@ -73,7 +73,7 @@ int runAgentLaunch(const Engine& engine, const Parsed& parsed) {
   }
   const std::string tree = ownTree();
   const Result<Release> release = readRelease(tree);
-  const LaunchOptions options{files, tree, release ? release->version : "unknown"};
+  const LaunchOptions options{files, tree, release ? release->version : ""};
   return fail(parsed, launchAgent(options, args), kNotInvokable);
 }
 

@@ -42,12 +42,14 @@ void becomeNamespaceRoot(const Reporter& reporter) {
 void adjustOomScore(int adjustment, const Reporter& reporter) {
   char text[16];
   char now[16] = {};
-  const int length = std::snprintf(text, sizeof text, "%d\n", adjustment);
+  const int length = std::snprintf(text, sizeof text, "%d", adjustment);
   const Fd file(::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC));
-  if (file && ::read(file.get(), now, sizeof now - 1) == length && std::strcmp(now, text) == 0) return;
-  if (!file || ::write(file.get(), text, static_cast<std::size_t>(length)) < 0) {
-    reporter.warn("oom_score_adj", text, errno);
-  }
+  // "-900\n"
+  const ssize_t got = file ? ::read(file.get(), now, sizeof now - 1) : 0;
+  if (got == length + 1 && std::strncmp(now, text, static_cast<std::size_t>(length)) == 0) return;
+  if (file && ::write(file.get(), text, static_cast<std::size_t>(length)) >= 0) return;
+  // 0 is nobody's wish: a caller of a desktop's session has more, and a user namespace may not go below that.
+  if (adjustment != 0) reporter.warn("oom_score_adj", text, errno);
 }
 
 void discardChild(pid_t pid) {

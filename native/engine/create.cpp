@@ -101,7 +101,12 @@ Status makeVolumes(const Paths& paths, const Spec& spec) {
   for (const Mount& mount : spec.mounts) {
     if (mount.kind != MountKind::volume) continue;
     if (Status made = makeDirs(paths.root + "/volumes/" + mount.volume); !made) return made;
-    if (mkdir(mount.source.c_str(), 0755) != 0 && errno != EEXIST) return Error{"mkdir", errno, mount.source};
+    if (mkdir(mount.source.c_str(), 0755) != 0) {
+      if (errno == EEXIST) continue;
+      return Error{"mkdir", errno, mount.source};
+    }
+    // A service's umask is for its own files: workloads of any user must get into their volume.
+    if (chmod(mount.source.c_str(), 0755) != 0) return Error{"chmod", errno, mount.source};
   }
   return {};
 }

@@ -17,14 +17,17 @@ namespace lightv {
 namespace {
 
 constexpr int kKilled = 128 + SIGKILL;
+/** A spawner that starts anew answers within seconds; one that never does must not hold a thread for each health check.
+ */
+constexpr int kPatienceMs = 60'000;
 
 Status askSpawner(int connection, const Paths& paths, const std::string& id, const std::string& json,
                   const Stdio& stdio) {
   const std::array<int, 2> fds{stdio.out, stdio.err};
   const SpawnRequest request{SpawnOp::exec, paths, id, json};
   if (Status sent = sendMessage(connection, toJson(request), fds.data(), fds.size()); !sent) return sent;
-  const Result<Message> message = receiveMessage(connection);
-  if (!message) return message.error();
+  const Result<Message> message = receiveMessageWithin(connection, kPatienceMs);
+  if (!message) return message.error().wrap("ask lightv-spawn.service");
   if (message->endOfFile) return Error{"exec", EPIPE, id, "lightv-spawn.service ended; it is tried again"};
   const Result<ControlAnswer> answer = parseAnswer(message->text);
   return answer ? Status() : Status(answer.error());

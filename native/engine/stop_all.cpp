@@ -1,5 +1,7 @@
 #include "engine/stop_all.hpp"
 
+#include <cerrno>
+
 #include "engine/talk.hpp"
 
 namespace lightv {
@@ -32,7 +34,9 @@ Result<std::vector<Stopped>> stopAll(const Engine& engine) {
   for (std::size_t i = 0; i < stopped.size(); i++) {
     if (asked[i]) (void)receiveMessage(asked[i].get());
     // Whatever the answer was: this waits for the end, or asks again where the monitor was just coming or going.
-    stopped[i].status = engine.stop(stopped[i].id, 0, -1);
+    const Status ended = engine.stop(stopped[i].id, 0, -1);
+    // Gone by itself (--rm) is what was wanted.
+    if (!ended && ended.error().err != ENOENT) stopped[i].status = ended;
   }
   return stopped;
 }

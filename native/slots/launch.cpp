@@ -23,6 +23,8 @@ Situation look(const LaunchOptions& options) {
   std::string complaint;
   Situation situation{.state = loadSlotState(options.files, complaint), .base = options.base, .now = timeNow()};
   say(complaint);
+  // A damaged /usr is no reason to leave a whole slot for it: then the record's word counts.
+  if (situation.base.empty()) situation.base = situation.state ? situation.state->base : "unknown";
   if (!situation.state) return situation;
   const Result<std::string> boot = currentBootId();
   // Without it no try can be told from another: all count as of one boot, so that each trial has one try.
@@ -54,10 +56,10 @@ void prepare(const LaunchOptions& options, Decision& decision) {
   decision.order.erase(decision.order.begin());
 }
 
-void tellAgent(const LaunchOptions& options, Slot slot, bool trial) {
+void tellAgent(const LaunchOptions& options, const std::string& base, Slot slot, bool trial) {
   ::setenv("LIGHTV_AGENT_SLOT", slotName(slot), 1);
   ::setenv("LIGHTV_AGENT_SLOTS", options.files.directory.c_str(), 1);
-  ::setenv("LIGHTV_AGENT_BASE", options.base.c_str(), 1);
+  ::setenv("LIGHTV_AGENT_BASE", base.c_str(), 1);
   if (trial) {
     ::setenv("LIGHTV_AGENT_TRIAL", "1", 1);
   } else {
@@ -87,12 +89,13 @@ void giveUpTrial(const LaunchOptions& options, Decision& decision, const Error& 
 }  // namespace
 
 Error launchAgent(const LaunchOptions& options, std::span<const std::string> arguments) {
-  Decision decision = decide(look(options));
+  const Situation situation = look(options);
+  Decision decision = decide(situation);
   say(decision.remark);
   prepare(options, decision);
   Error last;
   for (const Slot slot : decision.order) {
-    tellAgent(options, slot, decision.trial);
+    tellAgent(options, situation.base, slot, decision.trial);
     last = execute(slot == Slot::usr ? options.usrTree : options.files.tree(slot), arguments);
     say(last.message());
     if (decision.trial) giveUpTrial(options, decision, last);

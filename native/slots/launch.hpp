@@ -11,7 +11,7 @@ namespace lightv {
 struct LaunchOptions {
   SlotFiles files;
   std::string usrTree;  // the tree that this program belongs to
-  std::string base;     // its version
+  std::string base;     // its version; empty: it can't be read
 };
 
 /**

@@ -12,8 +12,7 @@ const top = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 interface World {
   /** Whether lightv.target is enabled. */
   readonly enabled?: boolean;
-  /** Ids of running sandboxes, and whether they stop when told. */
-  readonly running?: string;
+  /** Whether sandboxes stop when told. */
   readonly stops?: boolean;
   /** Shell, before and after the script. */
   readonly before?: string;
@@ -27,14 +26,13 @@ function runScript(
   args: string,
   world: World = {},
 ): { calls: string[]; output: string; code: number | null } {
-  const { enabled = true, running = "", stops = true, before = "", after = "" } = world;
+  const { enabled = true, stops = true, before = "", after = "" } = world;
   const source = readFileSync(join(top, "cross-build", "debian", name, script), "utf8");
   const fake = (path: string, answer: string): string =>
     `rm -f ${path}; cat > ${path} <<'FAKE'\n#!/bin/sh\necho "CALL $(basename "$0") $*"\n${answer}\nFAKE\nchmod 755 ${path}\n`;
   const { code, output } = inScratchSystem(`
 ${fake("/usr/bin/systemctl", `case "$*" in *is-enabled*) exit ${enabled ? 0 : 1};; esac`)}
-${fake("/usr/bin/lightv", `case "$1" in ps) echo "${running}" >&3;; stop) exit ${stops ? 0 : 1};; esac`)}
-sed -i 's/^echo "CALL/exec 3>\\&1 1>\\&2; &/' /usr/bin/lightv
+${fake("/usr/bin/lightv", `exit ${stops ? 0 : 1}`)}
 ${before}
 cat > /script <<'SCRIPT'
 ${source}
@@ -67,7 +65,7 @@ test("the spawner, where there is one, restarts with the agent", () => {
 test("an upgrade restarts the agent and nothing else, and starts nothing that the administrator has disabled", () => {
   const { calls } = runScript("lightv", "postinst", "configure 0.1.0", { enabled: false });
   assert.equal(calls, ["systemctl daemon-reload", "systemctl try-restart lightvd.service"]);
-  assert.equal(runScript("lightv", "prerm", "upgrade 0.2.0", { running: "aa bb" }).calls, []);
+  assert.equal(runScript("lightv", "prerm", "upgrade 0.2.0").calls, []);
 });
 
 test("a policy that says no, or no systemd, starts nothing", () => {
@@ -79,20 +77,21 @@ test("a policy that says no, or no systemd, starts nothing", () => {
 });
 
 test("removal stops the agent, then the sandboxes, while the programs are there", () => {
-  const { calls, code } = runScript("lightv", "prerm", "remove", { running: "aa bb" });
+  const { calls, code } = runScript("lightv", "prerm", "remove");
   assert.is(code, 0);
   assert.equal(calls, [
     "systemctl stop lightvd.service lightv.target",
-    "lightv ps --quiet",
-    "lightv stop aa bb",
-    "systemctl stop lightv-runtime.service",
+    "lightv system stop-all",
+    "systemctl stop lightv-runtime.service lightv-spawn.socket lightv-spawn.service",
   ]);
 });
 
-test("a sandbox that does not stop keeps the package", () => {
-  const { code, output } = runScript("lightv", "prerm", "remove", { running: "aa", stops: false });
+test("a sandbox that does not stop keeps the package, and the agent comes back", () => {
+  const { code, output } = runScript("lightv", "prerm", "remove", { stops: false });
   assert.is(code, 1);
   assert.match(output, /did not stop, so the package stays/);
+  assert.equal(runScript("lightv", "postinst", "abort-remove").calls, ["systemctl start lightv.target"]);
+  assert.equal(runScript("lightv", "postinst", "abort-remove", { enabled: false }).calls, []);
 });
 
 const DATA =
@@ -104,7 +103,7 @@ test("removal keeps configuration and data; purge deletes them", () => {
   assert.is(runScript("lightv", "postrm", "purge", { before: DATA, after }).output, "");
 });
 
-test("purge spares another file system, what a link leads to, and the controller's configuration", () => {
+test("purge spares another file system, what a link leads to, and the controller's configuration and keys", () => {
   const mounted = `${DATA}; mkdir /var/lib/lightv/disk; mount -t tmpfs none /var/lib/lightv/disk; echo kept > /var/lib/lightv/disk/file`;
   const there = runScript("lightv", "postrm", "purge", { before: mounted, after: "cat /var/lib/lightv/disk/file" });
   assert.match(there.output, /is or has a mount point; what lies there stays/);
@@ -112,8 +111,9 @@ test("purge spares another file system, what a link leads to, and the controller
   assert.is(there.code, 0);
   const linked = "mkdir -p /data /var/lib; echo kept > /data/file; ln -s /data /var/lib/lightv";
   assert.is(runScript("lightv", "postrm", "purge", { before: linked, after: "cat /data/file; test ! -e /var/lib/lightv" }).output, "kept");
-  const fleet = `${DATA}; echo kept > /etc/lightv/lightv-fleet.conf`;
-  assert.is(runScript("lightv", "postrm", "purge", { before: fleet, after: "cat /etc/lightv/*" }).output, "kept");
+  const fleet = `${DATA}; echo one > /etc/lightv/lightv-fleet.conf; echo two > /etc/lightv/api.key; echo x > /etc/lightv/enroll-token`;
+  const left = runScript("lightv", "postrm", "purge", { before: fleet, after: "cat /etc/lightv/api.key; ls /etc/lightv" });
+  assert.is(left.output, "two\napi.key\nlightv-fleet.conf\ntoken");
 });
 
 test("purge while a workload still runs keeps its data", () => {

@@ -1,5 +1,6 @@
 // What a service manager has to do with the engine: the delegated subtree, the spawner, the end of all at shutdown.
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "engine/cgroup_parent.hpp"
 #include "engine/exec_request.hpp"
@@ -195,12 +196,17 @@ TEST_CASE("service: all sandboxes stop at once, each by its own signal, and thei
   deaf.spec.stopTimeoutMs = 300;
   const std::string one = home.run(polite);
   const std::string two = home.run(deaf);
+  CreateRequest brief = home.shell("while true; do sleep 0.05; done");
+  brief.spec.autoRemove = true;
+  brief.spec.stopTimeoutMs = 100;
+  const std::string three = home.run(brief);
   const std::string idle = home.make(home.shell("true"));
   ::usleep(300'000);  // until the traps are set
   const auto stopped = stopAll(home.engine());
   REQUIRE(stopped.ok());
-  CHECK(stopped->size() == 2);
+  CHECK(stopped->size() == 3);
   for (const Stopped& each : *stopped) CHECK(each.status.ok());
+  CHECK(home.engine().info(three).error().err == ENOENT);
   CHECK(home.info(one).exit->exitCode == 3);
   CHECK(home.info(two).exit->exitCode == 137);
   for (const std::string& id : {one, two}) {
@@ -212,4 +218,40 @@ TEST_CASE("service: all sandboxes stop at once, each by its own signal, and thei
   REQUIRE(eventually([&] { return home.info(idle).status == SandboxStatus::exited; }));
   CHECK_FALSE(home.info(idle).exit->shutdown);
   CHECK(home.isQuiet());
+}
+
+TEST_CASE("service: workloads of any user get into a volume, whatever the umask of who creates it") {
+  if (!canRun()) return;
+  const Home home;
+  CreateRequest request = home.shell("true");
+  request.spec.mounts = {{.kind = MountKind::volume, .target = "/data", .volume = "shared"}};
+  const mode_t before = ::umask(077);
+  (void)home.make(request);
+  ::umask(before);
+  struct stat info {};
+  REQUIRE(::stat((home.paths().root + "/volumes/shared/_data").c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 0755);
+}
+
+TEST_CASE("service: a caller with an OOM score that can't be lowered gets no warning that he did not ask for") {
+  if (!canRun()) return;
+  const Home home;
+  CreateRequest request = home.shell("true");
+  request.spec.userns = UserNamespace::automatic;
+  const std::string id = home.make(request);
+  const pid_t caller = ::fork();
+  REQUIRE(caller >= 0);
+  if (caller == 0) {  // as in a desktop's session: set with the right to, which makes it the least for who has none
+    (void)writeControlFile("/proc/self/oom_score_adj", "200");
+    const auto started = home.engine().start(id, {});
+    if (started.ok()) (void)receiveExit(started->control.get());
+    bool warned = !started.ok();
+    for (const std::string& warning : started.ok() ? started->warnings : std::vector<std::string>()) {
+      warned = warned || warning.find("oom_score_adj") != std::string::npos;
+    }
+    ::_exit(warned ? 1 : 0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(caller, &status, 0) == caller);
+  CHECK(status == 0);
 }

@@ -181,6 +181,18 @@ TEST_CASE("agent-launch: a trial that can't be recorded does not happen") {
   CHECK(*readFile(device.files.state()) == *before);
 }
 
+TEST_CASE("agent-launch: an installed tree that can't say its version is no reason to leave a whole slot") {
+  Device device;
+  makeTree(device.files.tree(Slot::a), "9");
+  SlotState state{.base = "1", .committed = Slot::a};
+  state.a = ProvenTree{"9", kDigest};
+  device.put(state);
+  device.options.base.clear();
+  (void)device.launch();
+  CHECK(device.log().starts_with("9 a no "));
+  CHECK(device.state() == state);
+}
+
 TEST_CASE("agent-launch: a torn record counts as none, and is kept aside") {
   const Device device;
   REQUIRE(lvtest::writeBytes(device.files.state(), R"({"base":"1","comm)"));
