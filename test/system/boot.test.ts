@@ -8,9 +8,11 @@ import { LONG, openSite, PLATFORM, page, say, table, webImage } from "./lib/scen
 import type { Site } from "./lib/site.ts";
 
 const test = suite(`system/${PLATFORM}/boot`);
-/** The bar for all of LightV, idle with three apps, in MiB of private memory that can't be taken away (lib/memory.ts). */
+/** The bar for all of LightV, idle with three apps, in MiB of private memory. */
 const PRIVATE_BAR_MIB = 24;
 const SETTLE_MS = 30_000;
+const SAMPLES = 7;
+const SAMPLE_MS = 4_000;
 
 let site: Site;
 let device: Device;
@@ -96,26 +98,31 @@ test(
       await site.push(webImage(`${name}:1`, name, port));
       await device.deploy(name, `${name}:1`, "--port", String(port), "--memory", "32m");
     }
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    const first = await lightvMemory(machine);
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    const processes = await lightvMemory(machine);
-    const dirty = (one: ProcessMemory): number => one.dirty;
+    const samples: ProcessMemory[][] = [];
+    while (samples.length < SAMPLES) {
+      await new Promise((resolve) => setTimeout(resolve, samples.length === 0 ? SETTLE_MS : SAMPLE_MS));
+      samples.push(await lightvMemory(machine));
+    }
+    const ofPrivate = (one: ProcessMemory): number => one.dirty + one.clean;
+    // A heartbeat or a ping maps pages of the program for some seconds: the median is what an idle device has.
+    samples.sort((a, b) => total(a, ofPrivate) - total(b, ofPrivate));
+    const processes = samples[Math.floor(SAMPLES / 2)] ?? [];
     const row = (name: string, of: readonly ProcessMemory[]): [string, string, string, string] => [
       name,
-      mib(total(of, dirty)),
-      mib(total(of, (one) => one.clean)),
+      mib(total(of, ofPrivate)),
+      mib(total(of, (one) => one.dirty)),
       mib(total(of, (one) => one.pss)),
     ];
     table(`memory of LightV with three apps, MiB (${PLATFORM}, 512 MiB)`, [
-      ["process", "private", "file pages", "PSS"],
+      ["process", "private", "of it dirty", "PSS"],
       ...processes.map((one) => row(one.name.slice(0, 40), [one])),
       row("in all", processes),
     ]);
+    say(`private in all, each sample: ${samples.map((one) => mib(total(one, ofPrivate))).join(" ")} MiB`);
     assert.is(processes.filter(({ name }) => name.startsWith("lightv-monitor")).length, 3);
     assert.is(processes.filter(({ name }) => name.startsWith("lightv-init")).length, 3);
-    const least = Math.min(total(first, dirty), total(processes, dirty));
-    assert.ok(least <= PRIVATE_BAR_MIB * 1024, `${mib(least)} MiB of private memory is more than ${PRIVATE_BAR_MIB}`);
+    const kib = total(processes, ofPrivate);
+    assert.ok(kib <= PRIVATE_BAR_MIB * 1024, `${mib(kib)} MiB of private memory is more than ${PRIVATE_BAR_MIB}`);
   },
   LONG,
 );
