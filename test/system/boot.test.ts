@@ -37,7 +37,8 @@ test(
     assert.is(await machine.ok("systemctl is-active lightvd.service lightv-runtime.service"), "active\nactive");
     const changed = (await machine.ok("dpkg --verify lightv || true", LONG)).split("\n").filter((line) => line !== "");
     assert.equal(
-      changed.filter((line) => !line.endsWith("/etc/lightv/lightvd.conf")),
+      // The devices' own dpkg leaves documents out (lib/recipe.ts).
+      changed.filter((line) => !/ \/etc\/lightv\/lightvd\.conf$| \/usr\/share\/(doc|man|lintian)\//.test(line)),
       [],
     );
     const kernel = await machine.ok("uname -r; stat -fc %T /sys/fs/cgroup");
