@@ -9,7 +9,7 @@ import { until, World } from "#test/lib/world.ts";
 
 const test = suite("integration/agent/update");
 const LIMIT = { timeoutMs: 240_000 };
-const ROUNDS = Number(process.env.LIGHTV_UPDATE_ROUNDS ?? 20);
+const ROUNDS = Number(process.env.LIGHTV_UPDATE_ROUNDS ?? 5);
 /** About as long as an update takes here: kills fall into all of it. */
 const UPDATE_MS = 3_000;
 /** Counts for ever, a line each 10 ms. */
