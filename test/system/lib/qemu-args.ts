@@ -56,6 +56,8 @@ export function qemuArgs(base: RootFs, accelerator: Accelerator, options: Machin
     ...(arm ? [] : ["no_timer_check"]),
     // What keeps one processor from leaking to another's programs costs an emulated one half its time: page tables change at each system call.
     ...(accelerator.kind === "tcg" ? ["mitigations=off", "nokaslr"] : []),
+    // systemd 252 gives a slow machine's interface up for good when udev renames it while it is being configured ("Failed to configure DHCPv4").
+    "net.ifnames=0",
     ...(interactive ? [] : ["systemd.getty_auto=0"]),
     ...(options.kernelArgs ?? []),
   ];
