@@ -2,7 +2,7 @@
  * `npm run test:system [-- amd64|arm64 …] [--filter TEXT] [--all] [--no-package]`: virtual devices that boot Debian's kernel and systemd.
  * Builds the packages, then runs each scenario file on each platform; the last line is `N passed, N failed, N skipped`.
  * `--power-cuts N [--arch PLATFORM] [--minutes N] [--seed N] [--outcomes N] [--wear] [--record]`: only the power cuts, so many of them
- * (docs/power-cuts.md).
+ * (docs/power-cuts.md, with more options).
  * Without --all, --filter or a platform: the files that SMALL names, which is what two cores without KVM do in half an hour.
  */
 import { spawnSync } from "node:child_process";
@@ -37,6 +37,7 @@ const { values, positionals } = parseArgs({
     minutes: { type: "string" },
     seed: { type: "string" },
     outcomes: { type: "string" },
+    activities: { type: "string" },
     wear: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
   },
@@ -48,7 +49,9 @@ const powerCuts =
     ? undefined
     : [
         `--power-cuts=${values["power-cuts"]}`,
-        ...(["minutes", "seed", "outcomes"] as const).flatMap((name) => (values[name] === undefined ? [] : [`--${name}=${values[name]}`])),
+        ...(["minutes", "seed", "outcomes", "activities"] as const).flatMap((name) =>
+          values[name] === undefined ? [] : [`--${name}=${values[name]}`],
+        ),
         ...(values.wear ? ["--wear"] : []),
         ...(values.record ? ["--record"] : []),
       ].join(" ");

@@ -3,12 +3,14 @@
  * device is connected and runs what is desired, no image is half, no event is lost, doubled or changed.
  *
  *     npm run test:system -- --power-cuts 100 --arch amd64 [--seed N] [--record]
- *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--deb FILE] [--wear] [--record]
+ *     node cross-build/with-node.mjs test/system/power-cut.test.ts --power-cuts 100 --arch amd64 [--seed N] [--outcomes N] [--activities NAME,…]
+ *         [--deb FILE] [--wear] [--record]
  */
 import { parseArgs } from "node:util";
 import * as assert from "uvu/assert";
 import { suite } from "#test/lib/suite.ts";
 import { packageFile } from "./lib/packages.ts";
+import { ACTIVITIES } from "./lib/power-cuts/activities.ts";
 import { runCuts } from "./lib/power-cuts/rounds.ts";
 import type { Platform } from "./lib/recipe.ts";
 
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "1440" },
     outcomes: { type: "string", default: "4" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    activities: { type: "string", default: ACTIVITIES.join(",") },
     deb: { type: "string" },
     wear: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
@@ -33,6 +36,13 @@ const { values } = parseArgs({
 const platform = String(values.arch) as Platform;
 const cuts = Number(values["power-cuts"]);
 const seed = Number(values.seed);
+const activities = String(values.activities)
+  .split(",")
+  .map((name) => {
+    const activity = ACTIVITIES.find((one) => one === name);
+    if (activity === undefined) throw new Error(`no such activity: ${name} (there are: ${ACTIVITIES.join(" ")})`);
+    return activity;
+  });
 
 test(
   `${cuts} power cuts on ${platform}: no device lost, no half state, no acknowledged event lost`,
@@ -47,6 +57,7 @@ test(
       minutes: Number(values.minutes),
       outcomes: Number(values.outcomes),
       seed,
+      activities,
       wear: values.wear === true,
       record: values.record === true,
       signal: t.signal,

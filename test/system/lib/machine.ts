@@ -37,6 +37,8 @@ export class Machine {
   #qmp: Qmp | undefined;
   #channel: Channel | undefined;
   #stderr = "";
+  /** What the last start was given beyond the machine's own options. */
+  #more: MachineOptions = {};
 
   constructor(base: RootFs, options: MachineOptions = {}) {
     this.base = base;
@@ -73,7 +75,9 @@ export class Machine {
   /** Switches it on, and resolves when it answers commands (`wait: false`: when QEMU runs). `more` holds for this start alone. */
   async start(more: MachineOptions & { wait?: boolean } = {}): Promise<void> {
     if (this.running) throw new Error("the virtual device is on already");
-    const options = { ...this.options, ...more };
+    const { wait = true, ...own } = more;
+    this.#more = own;
+    const options = { ...this.options, ...own };
     const platform = this.base.platform;
     this.#accelerator ??= await accelerator(this.base, wantedAccelerator());
     const at = {
@@ -93,7 +97,7 @@ export class Machine {
     // QEMU makes both sockets before it says a word, and connects them while the device's processor still waits for nothing.
     this.#qmp = await this.#connect(() => Qmp.open(at.qmp));
     this.#channel = await this.#connect(() => Channel.open(at.channel));
-    if (more.wait !== false) await this.booted();
+    if (wait) await this.booted();
   }
 
   /** Resolves when the device answers commands, in another boot than `before` when that is given; gives the boot's id. */
@@ -160,16 +164,26 @@ export class Machine {
 
   /** An orderly restart by the device's own system manager; resolves when it answers again. */
   async reboot(): Promise<void> {
-    const before = this.bootId;
     await this.run("systemctl reboot --no-block").catch(() => undefined);
-    await this.booted(before, 180_000 * this.patience);
+    await this.restarted();
   }
 
-  /** The reset button. */
+  /**
+   * The device has been told to restart; resolves when it answers again. QEMU ends when the device resets itself, and another one goes on
+   * with the same disk: emulated processors were seen to stand still after a reset.
+   */
+  async restarted(timeoutMs = 240_000 * this.patience): Promise<void> {
+    await this.#ended(timeoutMs);
+    this.#disconnect();
+    await this.start(this.#more);
+    await this.booted();
+  }
+
+  /** The reset button: what is in memory is lost, what QEMU has written is not. */
   async reset(): Promise<void> {
-    const before = this.bootId;
-    await this.qmp("system_reset");
-    await this.booted(before);
+    await this.cut();
+    await this.start(this.#more);
+    await this.booted();
   }
 
   /** An orderly end by the device's own system manager; SIGKILL when it takes more than two minutes (times patience). */

@@ -56,6 +56,8 @@ export function qemuArgs(base: RootFs, accelerator: Accelerator, options: Machin
     ...(arm ? [] : ["no_timer_check"]),
     // What keeps one processor from leaking to another's programs costs an emulated one half its time: page tables change at each system call.
     ...(accelerator.kind === "tcg" ? ["mitigations=off", "nokaslr"] : []),
+    // systemd 252 gives a slow machine's interface up for good when udev renames it while it is being configured ("Failed to configure DHCPv4").
+    "net.ifnames=0",
     ...(interactive ? [] : ["systemd.getty_auto=0"]),
     ...(options.kernelArgs ?? []),
   ];
@@ -63,7 +65,7 @@ export function qemuArgs(base: RootFs, accelerator: Accelerator, options: Machin
   return [
     ...["-machine", boardOf(base.platform), ...accelerator.args],
     ...["-smp", String(options.processors ?? 2), "-m", String(options.memory ?? 512)],
-    ...["-nodefaults", "-no-user-config", "-display", "none"],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-action", "reboot=shutdown"],
     ...["-kernel", base.kernel, "-initrd", base.initrd, "-append", kernel.join(" ")],
     ...["-rtc", `base=${options.clock ?? "utc"}`],
     ...["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"],

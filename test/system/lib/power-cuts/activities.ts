@@ -16,14 +16,16 @@ export type Activity = (typeof ACTIVITIES)[number];
 export const STAGES = ["pull", "unpack", "trial", "commit"] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** Writes that a stage makes, about: a commit is a file and its directory, and the event of it. */
+export const STAGE_WRITES: Readonly<Record<Stage, number>> = { pull: 60, unpack: 60, trial: 20, commit: 8 };
+
 /** Writes to the disk that an activity makes, about: the cut comes within them. */
-export const WRITES: Readonly<Record<Activity, number>> = {
+export const WRITES: Readonly<Record<Exclude<Activity, "self-update">, number>> = {
   deploy: 60,
   pull: 80,
   update: 50,
   remove: 30,
   logs: 50,
-  "self-update": 40,
 };
 
 /** How long after its beginning the cut comes at the latest, on a processor of its own; emulated devices get more. Milliseconds. */

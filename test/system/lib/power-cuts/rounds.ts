@@ -2,7 +2,7 @@
 import { type Dice, diceOf } from "../power-disk/random.ts";
 import type { CutReport } from "../power-disk/store.ts";
 import type { Platform } from "../recipe.ts";
-import { ACTIVITIES, Activities, type Activity, STAGES, WINDOW_MS, WRITES } from "./activities.ts";
+import { Activities, type Activity, STAGE_WRITES, STAGES, WINDOW_MS, WRITES } from "./activities.ts";
 import { GIVEN_UP } from "./agent-events.ts";
 import { checkAgent, checkInside, EventCheck } from "./checks.ts";
 import { addCut, type Moment, type RunEntry, record, type Tally } from "./ledger.ts";
@@ -18,6 +18,8 @@ export interface RunOptions {
   /** So many outcomes of each cut are looked at from outside; the device then lives with another. */
   readonly outcomes: number;
   readonly seed: number;
+  /** What is begun, drawn from these; one that is named twice comes twice as often. */
+  readonly activities: readonly Activity[];
   /** Counts what the idle device writes, before the first cut: a minute and a half. */
   readonly wear: boolean;
   /** Adds the run to docs/power-cuts.json. */
@@ -92,7 +94,7 @@ class Rounds {
     await this.#life.reach(BACK_MS * this.#life.machine.patience);
     const end = performance.now() + minutes * 60_000;
     while (this.#cuts < cuts && performance.now() < end && !signal.aborted) {
-      await this.#round(this.#dice.pick(ACTIVITIES));
+      await this.#round(this.#dice.pick(this.#options.activities));
       while (this.#cuts < cuts && this.#dice.next() < BOOT_SHARE) await this.#cutBoot();
       if (!(await this.#back())) {
         lost++;
@@ -129,12 +131,12 @@ class Rounds {
 
   /** Begins something, and cuts. */
   async #round(activity: Activity): Promise<void> {
-    const when = (): When => this.#draw(WRITES[activity], WINDOW_MS[activity] * this.#life.machine.patience);
+    const windowMs = WINDOW_MS[activity] * this.#life.machine.patience;
     await this.#activities.begin(activity, this.#dice);
-    if (activity !== "self-update") return this.#cut(activity, when());
+    if (activity !== "self-update") return this.#cut(activity, this.#draw(WRITES[activity], windowMs));
     const stage = this.#dice.pick(STAGES);
     await this.#activities.untilStage(stage);
-    await this.#cut(`self-update: ${stage}`, when());
+    await this.#cut(`self-update: ${stage}`, this.#draw(STAGE_WRITES[stage], windowMs));
   }
 
   async #givenUp(): Promise<number> {
@@ -151,7 +153,8 @@ class Rounds {
 
   /** Most cuts come at a write of the device, however quick it is; the others at a time, so that also the pauses are cut. */
   #draw(writes: number, ms: number): When {
-    const [byWrites, share, stake] = [this.#dice.next() < WRITE_SHARE, this.#dice.next(), this.#dice.below(AT_STAKE)];
+    const [byWrites, share] = [this.#dice.next() < WRITE_SHARE, this.#dice.next()];
+    const stake = this.#dice.below(Math.min(AT_STAKE, writes));
     return byWrites
       ? { writes: 1 + Math.floor(share * writes), unflushed: 1 + stake, ms }
       : { writes: Number.MAX_SAFE_INTEGER, unflushed: 0, ms: share * ms };
