@@ -1,17 +1,14 @@
-/** One app's operations, one after the other: each with a deadline, all of them to be cut off when something newer is wanted. */
-import type { Clock } from "#agent/lib/clock.ts";
+/** One app's operations, one after the other: all of them to be cut off when something newer is wanted. */
 import { LightvError } from "#agent/lib/errors.ts";
 
 export class Lane {
-  private readonly clock: Clock;
   private readonly onDefect: (error: unknown) => void;
   private tail: Promise<void> = Promise.resolve();
   /** One for each body that runs or waits. */
   private readonly controllers = new Set<AbortController>();
 
   /** `onDefect` gets what a body throws: bodies deal with the errors of their steps, so it is a full disk or a defect. */
-  constructor(clock: Clock, onDefect: (error: unknown) => void) {
-    this.clock = clock;
+  constructor(onDefect: (error: unknown) => void) {
     this.onDefect = onDefect;
   }
 
@@ -42,22 +39,5 @@ export class Lane {
 
   idle(): Promise<void> {
     return this.tail;
-  }
-
-  /** The operation's result, or LV_TIMEOUT; its signal aborts at the deadline, and when the lane is pre-empted. */
-  async within<T>(timeoutMs: number, what: string, signal: AbortSignal, operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const deadline = new AbortController();
-    const over = this.clock.sleep(timeoutMs, deadline.signal).then(() => {
-      throw new LightvError("LV_TIMEOUT", `${what} took longer than ${Math.round(timeoutMs / 1000)} s`, {
-        hint: "it is tried again; operation-timeout sets the limit",
-      });
-    });
-    const own = new AbortController();
-    over.catch((error: unknown) => own.abort(error));
-    try {
-      return await Promise.race([operation(AbortSignal.any([signal, own.signal])), over]);
-    } finally {
-      deadline.abort(new Error("done"));
-    }
   }
 }

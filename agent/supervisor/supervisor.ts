@@ -2,6 +2,7 @@
  * The reconcile loop: observe, plan, let each app's lane execute its steps, and again when something has changed. It holds nothing that a
  * restart would miss: sandboxes are found by their annotations, records are in the database.
  */
+import { within } from "#agent/lib/deadline.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { AppReport } from "#agent/wire/protocol/reported.ts";
 import { Lane } from "./lane.ts";
@@ -178,8 +179,7 @@ export class Supervisor {
 
   /** Executes steps in order; gives the error that ended them early. */
   private async perform(name: string, steps: readonly Step[], signal: AbortSignal): Promise<unknown> {
-    const lane = this.lane(name);
-    const { operationTimeoutMs, log } = this.parts;
+    const { clock, operationTimeoutMs, log } = this.parts;
     let step: Step | undefined;
     try {
       for (step of steps) {
@@ -188,7 +188,9 @@ export class Supervisor {
         this.begin(name, step);
         const doing = step;
         log.debug(`${step.kind} ${name}`);
-        await lane.within(operationTimeoutMs, `${step.kind} of app ${name}`, signal, (limit) => execute(doing, this.context(name, limit)));
+        await within(clock, operationTimeoutMs, `${step.kind} of app ${name}`, signal, (limit) =>
+          execute(doing, this.context(name, limit)),
+        );
       }
       return undefined;
     } catch (error) {
@@ -291,7 +293,7 @@ export class Supervisor {
       this.parts.log.error(`app ${name}: ${messageOf(error)}`);
       this.pauses.set(name, this.parts.clock.uptimeMs() + TROUBLE_MS);
     };
-    const lane = this.lanes.get(name) ?? new Lane(this.parts.clock, onDefect);
+    const lane = this.lanes.get(name) ?? new Lane(onDefect);
     this.lanes.set(name, lane);
     return lane;
   }

@@ -1,8 +1,8 @@
 /** From a signed payload to a trial on record: pull, unpack into the free slot, check, and only then say so to the launcher. */
+import { within } from "#agent/lib/deadline.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { AgentReport } from "#agent/wire/protocol/reported.ts";
-import { within } from "./deadline.ts";
 import type { UpdateParts } from "./ports.ts";
 import type { Records } from "./records.ts";
 import { smokeCheck } from "./smoke.ts";

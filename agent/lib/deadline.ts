@@ -1,6 +1,6 @@
 /** An operation with an end. */
-import type { Clock } from "#agent/lib/clock.ts";
-import { LightvError } from "#agent/lib/errors.ts";
+import type { Clock } from "./clock.ts";
+import { LightvError } from "./errors.ts";
 
 /** The operation's result, or LV_TIMEOUT; its signal aborts at the deadline, and with `signal`. */
 export async function within<T>(
@@ -14,7 +14,7 @@ export async function within<T>(
   const own = new AbortController();
   const over = clock.sleep(timeoutMs, done.signal).then(() => {
     const error = new LightvError("LV_TIMEOUT", `${what} took longer than ${Math.round(timeoutMs / 1000)} s`, {
-      hint: "it is tried again",
+      hint: "it is tried again; operation-timeout sets the limit",
     });
     own.abort(error);
     throw error;
