@@ -63,3 +63,7 @@ test("nothing that is started for a workload by the spawner is confined by its u
   const closed = /^(Private|Protect|Restrict|SystemCall|CapabilityBoundingSet|NoNewPrivileges|MemoryDeny|LockPersonality|Device)/m;
   assert.not.match(text, closed);
 });
+
+test("a burst of starts can't put the spawner's socket into failed", () => {
+  assert.match(readFileSync(join(UNITS, "lightv-spawn.socket"), "utf8"), /^TriggerLimitIntervalSec=0$/m);
+});
