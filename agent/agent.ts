@@ -31,7 +31,7 @@ import { TIMING } from "#agent/supervisor/model.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
-import { TimeFloor } from "#agent/supervisor/time-floor.ts";
+import { believedUntil, TimeFloor } from "#agent/supervisor/time-floor.ts";
 import type { Launch } from "#agent/update/launch.ts";
 import { UpdatePart } from "#agent/update/part.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
@@ -307,7 +307,7 @@ export class Agent {
       onDesired: (message) => intake.offer(message),
       onAck: ({ seq, now }) => {
         commands.controllerClock.hear(now);
-        floor.hear(now).catch((error: unknown) => log.warn(messageOf(error)));
+        floor.hear(now, believedUntil(clock.wallMs(), this.link?.certificateEndMs())).catch((error: unknown) => log.warn(messageOf(error)));
         this.hear(seq, outbox);
         pump.acknowledge(seq);
       },
