@@ -33,6 +33,10 @@ Status rewriteConfig(const SandboxFiles& files, Change change) {
   if (!text) return text.error().err == ENOENT ? noSuchSandbox(files.id()) : text.error();
   Result<Spec> spec = parseSpec(*text);
   if (!spec) return spec.error();
+  // Written anew it would lose them, and whoever made it counts on them.
+  if (!spec->unknownKeys.empty())
+    return Error{"change", EINVAL, files.config() + " is a newer version's, with " + spec->unknownKeys.front(),
+                 "change the sandbox with that version"};
   if (Status changed = change(*spec); !changed) return changed;
   return writeFileAtomic(files.config(), toJson(*spec), 0600, Durable::yes);
 }

@@ -238,12 +238,17 @@ std::vector<std::string> JsonReader::keys() const {
 }
 
 Status JsonReader::finish() const {
+  std::vector<std::string> unknown;
+  if (Status read = finish(unknown); !read) return read;
+  if (unknown.empty()) return {};
+  return Error{document_->what, EINVAL, "unknown key \"" + unknown.front() + "\""};
+}
+
+Status JsonReader::finish(std::vector<std::string>& unknown) const {
   if (document_->error) return *document_->error;
   for (const Node& node : document_->nodes) {
     for (const auto& item : node.json->items()) {
-      if (node.asked.count(item.key()) == 0) {
-        return Error{document_->what, EINVAL, "unknown key \"" + node.path + item.key() + "\""};
-      }
+      if (node.asked.count(item.key()) == 0) unknown.push_back(node.path + item.key());
     }
   }
   return {};

@@ -70,6 +70,8 @@ class JsonReader {
   void fail(const char* key, const std::string& message);
   /** The first error, or the first unknown key. */
   [[nodiscard]] Status finish() const;
+  /** For what a newer version may have written: unknown keys are given, with their paths, instead of being an error. */
+  [[nodiscard]] Status finish(std::vector<std::string>& unknown) const;
 
  private:
   struct Document;
