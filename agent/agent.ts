@@ -1,6 +1,6 @@
 /** The agent's parts put together, in the order in which data flows: what works without a network first, then what talks to the controller. */
 import { execFile } from "node:child_process";
-import { totalmem } from "node:os";
+import { networkInterfaces, totalmem } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { StatusServer } from "#agent/api/status-server.ts";
@@ -32,8 +32,12 @@ import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
 import { believedUntil, TimeFloor } from "#agent/supervisor/time-floor.ts";
+import { forgetEnds } from "#agent/update/ends.ts";
 import type { Launch } from "#agent/update/launch.ts";
+import { hasNetwork } from "#agent/update/network.ts";
 import { UpdatePart } from "#agent/update/part.ts";
+import { freeBytesOf } from "#agent/update/room.ts";
+import { proveSandbox, removeProof } from "#agent/update/sandbox-proof.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -165,7 +169,7 @@ export class Agent {
     });
   }
 
-  private makeUpdate({ outbox, supervisor, images }: Inside): UpdatePart {
+  private makeUpdate({ outbox, supervisor, images, engine }: Inside): UpdatePart {
     const { config, clock, log, native, launch, tree, args, onUpdate } = this.base;
     return new UpdatePart({
       launch,
@@ -186,6 +190,10 @@ export class Agent {
         discard: (digest) => images.discard(digest),
       },
       native,
+      freeBytes: freeBytesOf,
+      hasNetwork: () => hasNetwork(networkInterfaces()),
+      proveSandbox: (digest) => proveSandbox(engine, (one) => images.has(one), digest),
+      clearProof: () => removeProof(engine),
       isOnline: () => this.link?.connected ?? false,
       backlog: () => outbox.count(),
       hasAdopted: () => supervisor.hasAdopted,
@@ -330,7 +338,16 @@ export class Agent {
   private hear(seq: number, outbox: Outbox): void {
     // A controller that knows more numbers than we have given makes the outbox number what waits anew, behind them.
     if (seq > outbox.lastSeq()) this.startSeq = seq + outbox.count();
-    else if (seq >= this.startSeq) this.heard = true;
+    else if (seq >= this.startSeq && !this.heard) {
+      this.heard = true;
+      this.endBadRow();
+    }
+  }
+
+  /** The launcher counts agents that end before they are heard. */
+  private endBadRow(): void {
+    const { config, launch, log } = this.base;
+    if (launch.directory !== undefined) forgetEnds(config.runroot).catch((error: unknown) => log.warn(messageOf(error)));
   }
 
   private serveStatus({ supervisor, desired, outbox, access }: Inside): void {
