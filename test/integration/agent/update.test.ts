@@ -65,6 +65,9 @@ test(
       const view = await world.agentView();
       assert.equal([view?.version, view?.slot, view?.phase, view?.reason], [version, slot, "current", ""]);
       assert.match(await world.fleetOk("devices"), version);
+      // A sandbox was started for it, and nothing of that is left.
+      assert.not.match(world.agentLog(), /no sandbox was started on trial/);
+      assert.not.match(await world.box.ok("ps", "-a"), /lightv-agent-proof/);
       await countsOn(world, pid);
       // Its monitor runs from slot a, which is overwritten while it does.
       if (other === undefined) other = await startCounter(world, "other");
@@ -156,6 +159,32 @@ test(
     }
     // A good one is still welcome.
     assert.is((await world.upgrade(await world.payload("9.2.0"), "--wait", "--timeout", "90s")).code, 0, world.agentLog());
+    await countsOn(world, pid);
+  },
+  LIMIT,
+);
+
+test(
+  "a trial that falls into a time without any network has not failed: it is tried again once there is one, three times in all",
+  async (t) => {
+    const world = await begin(t);
+    const pid = await startCounter(world);
+    const without = 'exec unshare --net "$0" "$@"';
+    const flag = join(world.directory, "tried");
+    const payload = await world.payload("9.7.0", { atStart: `[ -e ${flag} ] || { touch ${flag}; ${without}; }` });
+    const { code, stderr } = await world.upgrade(payload, "--wait", "--timeout", "90s");
+    assert.is(code, 0, `${stderr}${world.agentLog()}`);
+    assert.match(world.agentLog(), /version 9\.7\.0 found no network, and will be tried again/);
+    await until("the event", async () => ((await world.agentEvents()).length >= 2 ? true : undefined));
+    assert.equal(await world.agentEvents(), ["agent.update-started", "agent.updated"]);
+    await countsOn(world, pid);
+    const never = await world.payload("9.7.1", { atStart: `[ -n "$CUT" ] || { export CUT=1; ${without}; }` });
+    const failed = await world.upgrade(never, "--wait", "--timeout", "120s");
+    assert.is(failed.code, 1, world.agentLog());
+    assert.match(failed.stderr, /there was no network/);
+    // Agents on trial that could not prove themselves: one of the version before, three of this.
+    assert.is(world.ends.filter((end) => end === "3").length, 4);
+    assert.is((await world.agentView())?.version, "9.7.0");
     await countsOn(world, pid);
   },
   LIMIT,
