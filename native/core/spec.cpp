@@ -236,6 +236,15 @@ Result<Spec> parseSpec(std::string_view json) {
   return spec;
 }
 
+Result<Limits> parseLimits(std::string_view json) {
+  Result<JsonReader> reader = JsonReader::parse(json, "limits");
+  if (!reader) return reader.error();
+  Limits limits;
+  readLimits(*reader, limits);
+  if (Status finished = reader->finish(); !finished) return finished.error();
+  return limits;
+}
+
 std::string toJson(const Spec& spec) {
   JsonWriter writer;
   writer.beginObject();

@@ -121,4 +121,7 @@ Result<Spec> parseSpec(std::string_view json);
 /** The same as JSON; `parseSpec(toJson(s)) == s`. */
 std::string toJson(const Spec& spec);
 
+/** Parses the object `limits` of config.json alone, as strictly. What is absent is not limited. */
+Result<Limits> parseLimits(std::string_view json);
+
 }  // namespace lightv
