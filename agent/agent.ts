@@ -27,7 +27,9 @@ import type { Native } from "#agent/sandbox/native.ts";
 import { DeviceImageStore } from "#agent/store/store.ts";
 import { Commands } from "#agent/supervisor/commands.ts";
 import { ImageSource } from "#agent/supervisor/image-source.ts";
+import { readDisk } from "#agent/supervisor/limit-watch.ts";
 import { TIMING } from "#agent/supervisor/model.ts";
+import { readPressure } from "#agent/supervisor/pressure-watch.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
@@ -146,6 +148,8 @@ export class Agent {
       capacity: { memoryTotalBytes: totalmem(), memoryReserveBytes: config.memoryReserveBytes },
       architecture: goArch(),
       operationTimeoutMs: config.operationTimeoutMs,
+      pressure: () => readPressure(),
+      disk: () => readDisk(config.root),
     });
     const desired = new DesiredState(config.root);
     const damage = await desired.load();

@@ -245,6 +245,15 @@ std::string unknownKeysWarning(const std::vector<std::string>& keys) {
   return "without effect, as this version does not know it: " + text;
 }
 
+Result<Limits> parseLimits(std::string_view json) {
+  Result<JsonReader> reader = JsonReader::parse(json, "limits");
+  if (!reader) return reader.error();
+  Limits limits;
+  readLimits(*reader, limits);
+  if (Status finished = reader->finish(); !finished) return finished.error();
+  return limits;
+}
+
 std::string toJson(const Spec& spec) {
   JsonWriter writer;
   writer.beginObject();

@@ -127,4 +127,7 @@ std::string unknownKeysWarning(const std::vector<std::string>& keys);
 /** The same as JSON, without unknown keys; `parseSpec(toJson(s)) == s`. */
 std::string toJson(const Spec& spec);
 
+/** Parses the object `limits` of config.json alone, as strictly. What is absent is not limited. */
+Result<Limits> parseLimits(std::string_view json);
+
 }  // namespace lightv

@@ -92,6 +92,20 @@ std::string randomText(std::mt19937& random) {
 
 }  // namespace
 
+TEST_CASE("limits alone are read as strictly as in a configuration, and what is absent is not limited") {
+  const Result<Limits> limits = parseLimits(R"({"memoryMax":4096,"cpuQuotaUs":20000})");
+  REQUIRE(limits);
+  Limits expected;
+  expected.memoryMax = 4096;
+  expected.cpuQuotaUs = 20000;
+  CHECK(*limits == expected);
+  CHECK(parseLimits("{}"));
+  for (const char* wrong : {"[]", R"({"memory":1})", R"({"memoryMax":-1})", R"({"pidsMax":"many"})"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(parseLimits(wrong));
+  }
+}
+
 TEST_CASE("spec: what is written is what is read") {
   for (const Spec& spec : {Spec(), fullSpec()}) {
     const Result<Spec> read = parseSpec(toJson(spec));

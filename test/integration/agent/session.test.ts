@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { openSession, type Session } from "#agent/link/session.ts";
-import { Authority, tlsFlags } from "#test/lib/certificates.ts";
-import { type Fleet, startFleet } from "#test/lib/fleet.ts";
+import type { Fleet } from "#test/lib/fleet.ts";
 import { suite } from "#test/lib/suite.ts";
+import { startTlsFleet } from "#test/lib/tls-fleet.ts";
 
 const test = suite("agent/session");
 const directory = mkdtempSync(join(tmpdir(), "lightv-session-"));
@@ -16,11 +16,7 @@ let fleet: Fleet;
 let ca: string;
 
 test.before(async () => {
-  const authority = new Authority(directory, "ca");
-  ca = authority.pem;
-  const server = authority.issue("server", "DNS:localhost,IP:127.0.0.1");
-  const listen = ["mqtt.tls-listen", "mqtt.ws-listen", "mqtt.wss-listen"].flatMap((key) => ["--set", `${key}=127.0.0.1:0`]);
-  fleet = await startFleet(directory, { extra: [...tlsFlags(server), ...listen], ca });
+  ({ fleet, ca } = await startTlsFleet(directory));
 });
 test.after(async () => {
   await fleet?.stop();

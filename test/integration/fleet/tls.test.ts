@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { Authority, tlsFlags } from "#test/lib/certificates.ts";
 import { type Fleet, startFleet } from "#test/lib/fleet.ts";
 import { connectDevice, event } from "#test/lib/mqtt-device.ts";
 import { suite } from "#test/lib/suite.ts";
+import { startTlsFleet } from "#test/lib/tls-fleet.ts";
 
 const test = suite("fleet/tls");
 const directory = mkdtempSync(join(tmpdir(), "lightv-fleet-"));
@@ -14,11 +14,7 @@ let fleet: Fleet;
 let ca: string;
 
 test.before(async () => {
-  const authority = new Authority(directory, "ca");
-  ca = authority.pem;
-  const server = authority.issue("server", "DNS:localhost,IP:127.0.0.1");
-  const listen = ["mqtt.tls-listen", "mqtt.ws-listen", "mqtt.wss-listen"].flatMap((key) => ["--set", `${key}=127.0.0.1:0`]);
-  fleet = await startFleet(directory, { extra: [...tlsFlags(server), ...listen], ca });
+  ({ fleet, ca } = await startTlsFleet(directory));
 });
 test.after(async () => {
   await fleet?.stop();
