@@ -62,7 +62,7 @@ AgentEnds withEnd(const AgentEnds& before, Slot slot, const std::string& reason,
 }
 
 AgentEnds loadEnds(const SlotFiles& files, const std::string& bootId) {
-  const AgentEnds none{.bootId = bootId};
+  AgentEnds none{.bootId = bootId};
   const Result<std::string> text = readFile(files.ends(), kMaxEndsBytes);
   if (!text) return none;
   Result<JsonReader> reader = JsonReader::parse(*text, files.ends());
