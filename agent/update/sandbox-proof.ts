@@ -38,6 +38,7 @@ function request(digest: string): CreateRequest {
     network: "none",
     mounts: [],
     limits: { memoryMax: MEMORY_BYTES },
+    oomScoreAdj: 0,
     labels: {},
     annotations: { [NAME]: digest },
   };

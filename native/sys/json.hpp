@@ -83,6 +83,12 @@ class JsonReader {
   Node* node_ = nullptr;
 };
 
+/**
+ * `fresh` with what a newer version wrote into `original`: the keys that are not in `known`, which is `original` as
+ * this version reads and writes it. In arrays only as long as their lengths are the same. All three are JSON of ours.
+ */
+std::string keepUnknown(std::string_view fresh, std::string_view original, std::string_view known);
+
 /** Appends JSON text; commas and quotes are its business, nesting the caller's. Keys come out in the order given. */
 class JsonWriter {
  public:

@@ -178,3 +178,22 @@ TEST_CASE("spec: keys of a newer writer are left out and named, in a configurati
   CHECK(unknownKeysWarning(spec->unknownKeys) == "without effect, as this version does not know it: later, limits.gpu");
   CHECK(unknownKeysWarning(std::vector<std::string>(100, "k")).ends_with("k, and 92 more"));
 }
+
+TEST_CASE("spec: what is unknown stays when the rest is written anew, and nothing that was taken away comes back") {
+  const std::string original =
+      R"({"later":[1],"limits":{"gpu":1,"memoryMax":5},"mounts":[{"kind":"tmpfs","target":"/t","x":2}]})";
+  Result<Spec> spec = parseSpec(original);
+  REQUIRE(spec.ok());
+  const std::string known = toJson(*spec);
+  spec->limits.memoryMax.reset();
+  spec->name = "other";
+  const std::string after = keepUnknown(toJson(*spec), original, known);
+  const Result<Spec> read = parseSpec(after);
+  REQUIRE(read.ok());
+  CHECK(read->unknownKeys == std::vector<std::string>{"later", "limits.gpu", "mounts[0].x"});
+  CHECK_FALSE(read->limits.memoryMax.has_value());
+  CHECK(read->name == "other");
+  spec->mounts.clear();
+  CHECK(parseSpec(keepUnknown(toJson(*spec), original, known))->unknownKeys ==
+        std::vector<std::string>{"later", "limits.gpu"});
+}
