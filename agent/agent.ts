@@ -7,6 +7,7 @@ import { StatusServer } from "#agent/api/status-server.ts";
 import type { Config } from "#agent/config/config.ts";
 import { DesiredState } from "#agent/desired/desired.ts";
 import { Intake } from "#agent/desired/intake.ts";
+import { withWaiting } from "#agent/desired/waiting.ts";
 import { makePrivateDirectory } from "#agent/lib/atomic-file.ts";
 import type { Clock } from "#agent/lib/clock.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
@@ -85,6 +86,7 @@ export class Agent {
   private readonly undos: (() => unknown)[] = [];
   private link: Link | undefined;
   private reporter: Reporter | undefined;
+  private intake: Intake | undefined;
   /** The controller has committed everything up to this agent's start when it has acknowledged this number. */
   private startSeq = Number.POSITIVE_INFINITY;
   private heard = false;
@@ -200,7 +202,7 @@ export class Agent {
     const reporter = new Reporter({
       clock,
       log,
-      apps: () => supervisor.reports(),
+      apps: () => withWaiting(supervisor.reports(), desired.current, this.intake?.untaken),
       agent: () => update.report(),
       desiredRevision: () => desired.current.revision,
       rejectedMessages: () => this.link?.rejectedMessages ?? 0,
@@ -303,6 +305,7 @@ export class Agent {
       reject: (reason: string) => reject("desired", reason, undefined),
       done: () => reporter.kick(),
     });
+    this.intake = intake;
     return {
       onDesired: (message) => intake.offer(message),
       onAck: ({ seq, now }) => {
