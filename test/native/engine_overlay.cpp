@@ -7,27 +7,39 @@ using namespace enginetest;
 
 namespace {
 
-/** A directory on an overlay; the mount goes with this. */
+/** A directory on an overlay of a tmpfs; the mounts go with this. */
 class Overlaid {
  public:
   Overlaid() {
-    for (const char* name : {"lower", "upper", "work", "root"}) REQUIRE(makeDirs(dir_.at(name)).ok());
+    for (const char* name : {"lower", "memory", "root"}) REQUIRE(makeDirs(dir_.at(name)).ok());
+    if (::mount("tmpfs", memory_.c_str(), "tmpfs", 0, nullptr) != 0) return;
+    for (const char* name : {"/upper", "/work"}) (void)makeDirs(memory_ + name);
     const std::string options =
-        "lowerdir=" + dir_.at("lower") + ",upperdir=" + dir_.at("upper") + ",workdir=" + dir_.at("work");
+        "lowerdir=" + dir_.at("lower") + ",upperdir=" + memory_ + "/upper,workdir=" + memory_ + "/work";
     mounted_ = ::mount("overlay", path().c_str(), "overlay", 0, options.c_str()) == 0;
   }
   Overlaid(const Overlaid&) = delete;
   Overlaid& operator=(const Overlaid&) = delete;
   ~Overlaid() {
     if (mounted_) (void)::umount2(path().c_str(), MNT_DETACH);
+    (void)::umount2(memory_.c_str(), MNT_DETACH);
   }
   [[nodiscard]] std::string path() const { return dir_.at("root"); }
   [[nodiscard]] bool isThere() const { return mounted_; }
 
  private:
   lvtest::TempDir dir_;
+  std::string memory_ = dir_.at("memory");
   bool mounted_ = false;
 };
+
+/** A request for a shell, with an image that lies on the overlay, too. */
+CreateRequest shellOf(const Home& home, const std::string& script) {
+  CreateRequest request = home.shell(script);
+  request.image = home.paths().root + "/busybox.lv";
+  if (!exists(request.image)) REQUIRE(lvtest::runProgram({"cp", busyboxImage(), request.image}) == 0);
+  return request;
+}
 
 /** Starts it, and what it wrote once it has ended with 0. */
 std::string outputOf(const Home& home, const std::string& id) {
@@ -48,7 +60,7 @@ TEST_CASE("engine: where the store lies on an overlay a sandbox writes to memory
   const Home home(overlaid.path());
   const std::string script = "[ -e /data/mine ] && echo again; echo x >/data/mine && cat /data/mine";
   for (const UserNamespace users : {UserNamespace::host, UserNamespace::automatic}) {
-    CreateRequest request = home.shell(script);
+    CreateRequest request = shellOf(home, script);
     request.spec.userns = users;
     const std::string id = home.make(std::move(request));
     CHECK(outputOf(home, id).ends_with(" stdout F x\n"));
@@ -65,7 +77,7 @@ TEST_CASE("engine: a read-only sandbox of a store on an overlay has nothing to b
   const Overlaid overlaid;
   REQUIRE(overlaid.isThere());
   const Home home(overlaid.path());
-  CreateRequest request = home.shell("cat /data/none 2>/dev/null || echo none");
+  CreateRequest request = shellOf(home, "cat /data/none 2>/dev/null || echo none");
   request.spec.readOnlyRoot = true;
   const std::string id = home.make(std::move(request));
   CHECK(outputOf(home, id).ends_with(" stdout F none\n"));

@@ -182,6 +182,12 @@ END
     await device.online();
     await device.deploy("idle", "idle:1");
     assert.ok((await device.pid("idle")) > 0);
+    // The kernel takes no writable layer on an overlay; whoever deploys is told where the app's files go.
+    const { warnings = [] } = await site.reported(device.name, "idle", ({ phase }) => phase === "running", device.within(30));
+    assert.ok(
+      warnings.some((text) => text.startsWith("the writable layer is in memory")),
+      warnings.join("\n"),
+    );
     await machine.stop();
     await machine.start({ kernelArgs: ["ro"] });
     await device.online();
