@@ -2,6 +2,7 @@
 #include <sys/mount.h>
 
 #include "engine_fixture.hpp"
+#include "warnings.hpp"
 
 using namespace enginetest;
 
@@ -64,7 +65,7 @@ TEST_CASE("engine: where the store lies on an overlay a sandbox writes to memory
     request.spec.userns = users;
     const std::string id = home.make(std::move(request));
     CHECK(outputOf(home, id).ends_with(" stdout F x\n"));
-    const std::vector<std::string> warnings = home.info(id).warnings;
+    const std::vector<std::string> warnings = lvtest::unexpected(home.info(id).warnings);
     REQUIRE(warnings.size() == 1);
     CHECK(warnings[0].find("the writable layer is in memory") == 0);
     CHECK(outputOf(home, id).find("again") == std::string::npos);
@@ -81,5 +82,5 @@ TEST_CASE("engine: a read-only sandbox of a store on an overlay has nothing to b
   request.spec.readOnlyRoot = true;
   const std::string id = home.make(std::move(request));
   CHECK(outputOf(home, id).ends_with(" stdout F none\n"));
-  CHECK(home.info(id).warnings.empty());
+  CHECK(lvtest::unexpected(home.info(id).warnings).empty());
 }
