@@ -308,11 +308,14 @@ export class Agent {
     this.intake = intake;
     return {
       onDesired: (message) => intake.offer(message),
-      onAck: ({ seq, now }) => {
+      onAck: ({ seq, now, session }) => {
         commands.controllerClock.hear(now);
         floor.hear(now).catch((error: unknown) => log.warn(messageOf(error)));
         this.hear(seq, outbox);
         pump.acknowledge(seq);
+        if (session === undefined || !outbox.passSession(session)) return;
+        log.warn("the controller knows a later session: this device's state is older than what it has told", { session });
+        this.link?.reconnect();
       },
       onCommand: (command) => commands.take(command),
       onRejected: (channel, reason, total) => {
