@@ -7,6 +7,7 @@ import { StatusServer } from "#agent/api/status-server.ts";
 import type { Config } from "#agent/config/config.ts";
 import { DesiredState } from "#agent/desired/desired.ts";
 import { Intake } from "#agent/desired/intake.ts";
+import { withWaiting } from "#agent/desired/waiting.ts";
 import { makePrivateDirectory } from "#agent/lib/atomic-file.ts";
 import type { Clock } from "#agent/lib/clock.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
@@ -91,6 +92,7 @@ export class Agent {
   private readonly undos: (() => unknown)[] = [];
   private link: Link | undefined;
   private reporter: Reporter | undefined;
+  private intake: Intake | undefined;
   /** The controller has committed everything up to this agent's start when it has acknowledged this number. */
   private startSeq = Number.POSITIVE_INFINITY;
   private heard = false;
@@ -212,7 +214,7 @@ export class Agent {
     const reporter = new Reporter({
       clock,
       log,
-      apps: () => supervisor.reports(),
+      apps: () => withWaiting(supervisor.reports(), desired.current, this.intake?.untaken),
       agent: () => update.report(),
       desiredRevision: () => desired.current.revision,
       rejectedMessages: () => this.link?.rejectedMessages ?? 0,
@@ -315,13 +317,17 @@ export class Agent {
       reject: (reason: string) => reject("desired", reason, undefined),
       done: () => reporter.kick(),
     });
+    this.intake = intake;
     return {
       onDesired: (message) => intake.offer(message),
-      onAck: ({ seq, now }) => {
+      onAck: ({ seq, now, session }) => {
         commands.controllerClock.hear(now);
         floor.hear(now, believedUntil(clock.wallMs(), this.link?.certificateEndMs())).catch((error: unknown) => log.warn(messageOf(error)));
         this.hear(seq, outbox);
         pump.acknowledge(seq);
+        if (session === undefined || !outbox.passSession(session)) return;
+        log.warn("the controller knows a later session: this device's state is older than what it has told", { session });
+        this.link?.reconnect();
       },
       onCommand: (command) => commands.take(command),
       onRejected: (channel, reason, total) => {
