@@ -61,7 +61,15 @@ function tidyOne(file: string): Promise<string> {
 
 export async function lint(fix: boolean): Promise<LintResult[]> {
   const bin = join(top, "node_modules", ".bin");
-  const cpp = sources("native/*.cpp", "native/*.hpp", "test/native/*.cpp", "test/native/*.hpp", "test/fuzz/*.cpp");
+  const cpp = sources(
+    "native/*.cpp",
+    "native/*.hpp",
+    "test/native/*.cpp",
+    "test/native/*.hpp",
+    "test/fuzz/*.cpp",
+    "test/bench/*.cpp",
+    "test/bench/*.hpp",
+  );
   return [
     check("tsc", join(bin, "tsc"), []),
     check("biome", join(bin, "biome"), ["check", "--error-on-warnings", ...(fix ? ["--write"] : [])]),
