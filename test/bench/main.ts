@@ -78,6 +78,7 @@ async function bench(options: Options, ended: AbortController): Promise<number> 
   const undo = new Undo();
   const progress = new Progress(process.stderr.isTTY === true, (text) => process.stderr.write(text));
   const results: PartResult[] = [];
+  const began = performance.now();
   let code = 0;
   try {
     const arena = new Arena(top, new Commands(signal, process.env), undo);
@@ -107,6 +108,7 @@ async function bench(options: Options, ended: AbortController): Promise<number> 
     }
   }
   if (results.length > 0) write(options, results);
+  console.log(`${Math.round((performance.now() - began) / 1000)} s in all`);
   return code;
 }
 

@@ -67,7 +67,7 @@ async function run({ arena, quick, say, signal }: PartContext): Promise<Measured
     const runs = quick ? 3 : 20;
     say(`${runs} apps, one after the other`);
     const { fromMqtt, fromRequest } = await latency(site, join(arena.directory, "probe"), runs, signal);
-    const seconds = quick ? 6 : 60;
+    const seconds = quick ? 6 : 40;
     const levels: Idle[] = [];
     for (const apps of quick ? [1, 10] : [1, 10, 100]) {
       say(`idle with ${apps} apps for ${seconds} s`);

@@ -4,7 +4,7 @@ import { isMissing } from "../arena/arena.ts";
 import { known, megabytes, number, quotient, ratio } from "../measure/format.ts";
 import { median } from "../measure/stats.ts";
 import type { LinePlot, Measured, Part, PartContext } from "../part.ts";
-import { type Crowd, fill } from "./density/crowd.ts";
+import { type Crowd, fill, START_PAUSE_MS } from "./density/crowd.ts";
 
 const MOST = 20_000;
 
@@ -37,12 +37,12 @@ async function run(context: PartContext): Promise<Measured> {
   if (isMissing(hot)) notes.push(`lightv hot: ${hot.missing}; measured cold`);
   const plan = steps(quick);
   say(`${own.name}: ${plan.own.join(", ")} and as many as the machine takes`);
-  const crowds = [await fill(context, own, { steps: plan.own, thenBy: quick ? 0 : 500, most: MOST, seconds: 75, ask: true })];
+  const crowds = [await fill(context, own, { steps: plan.own, thenBy: quick ? 0 : 500, most: MOST, seconds: 45, ask: true })];
   const docker = await arena.docker();
   if (isMissing(docker)) notes.push(`docker: ${docker.missing}`);
   else {
     say(`docker: ${plan.docker.join(", ")} and as many as it takes in time`);
-    crowds.push(await fill(context, docker, { steps: plan.docker, thenBy: quick ? 0 : 50, most: 1000, seconds: 60, ask: false }));
+    crowds.push(await fill(context, docker, { steps: plan.docker, thenBy: quick ? 0 : 50, most: 1000, seconds: 20, ask: false }));
   }
   const each = (crowd: Crowd | undefined, count: number): number | undefined => {
     const level = crowd?.levels.find((one) => one.count === count);
@@ -68,7 +68,7 @@ async function run(context: PartContext): Promise<Measured> {
   for (const { engine, levels, stopped, failures } of crowds)
     notes.push(`${engine.name} ended at ${levels.at(-1)?.count ?? 0}: ${stopped}${failures > 0 ? `; ${failures} starts failed` : ""}`);
   return {
-    about: `A static program that only waits, in the same image, started one after the other by \`run -d\`, with a pause of 20 ms. *All* is what MemAvailable fell by, the kernel's part with it;
+    about: `A static program that only waits, in the same image, started one after the other by \`run -d\`, with a pause of ${START_PAUSE_MS} ms. *All* is what MemAvailable fell by, the kernel's part with it;
 *private* is what the processes of the sandboxes (for LightV monitor, PID 1 and program, for Docker the shims and the program) have for themselves. Limits: time, and an eighth of the memory must stay free.`,
     tables: [
       {
@@ -101,7 +101,7 @@ async function run(context: PartContext): Promise<Measured> {
     plots: [memory, growth],
     figures: known({
       eachMb: (each(ours, 1000) ?? Number.NaN) / 1e6,
-      docker100ToOwn: quotient(each(theirs, 100), each(ours, 100)),
+      dockerToOwn: quotient(each(theirs, 100), each(ours, 1000)),
       thousandthToTenth: quotient(startAround(ours?.times ?? [], 1000), startAround(ours?.times ?? [], 10)),
       unanswered: ours?.levels.some(({ count }) => count >= 1000) ? ours.unanswered : undefined,
       most: ours?.levels.at(-1)?.count,

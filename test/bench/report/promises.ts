@@ -66,10 +66,10 @@ export const PROMISES: readonly Bar[] = [
     holds: atMost(0.5),
   },
   {
-    what: "memory of an idle sandbox, docker / lightv, at 100",
+    what: "memory of an idle sandbox, docker (at 100) / lightv (at 1,000)",
     bar: "at least 14",
     part: "density",
-    figures: ["docker100ToOwn"],
+    figures: ["dockerToOwn"],
     told: times,
     holds: atLeast(14),
   },

@@ -6,7 +6,6 @@ import { Docker } from "../../arena/docker.ts";
 import { BENCH, type Engine, HELLO, removeCommand, runCommand } from "../../arena/engine.ts";
 import { absolute } from "../../contestants/contestant.ts";
 import { type Memory, memoryOfAll, processes, settledAvailable } from "../../measure/memory.ts";
-import { PAUSE_MS } from "../../measure/race.ts";
 import type { PartContext } from "../../part.ts";
 
 export interface Limits {
@@ -39,6 +38,9 @@ export interface Crowd {
   /** Why there are no more. */
   readonly stopped: string;
 }
+
+/** Between two starts. */
+export const START_PAUSE_MS = 10;
 
 const nameOf = (index: number): string => `${BENCH}idle-${index}`;
 
@@ -94,7 +96,9 @@ async function startIdle(arena: Arena, engine: Engine, from: number, to: number)
     commands.push((await absolute(arena, i === from ? command : [commands[0]?.split("\t")[0] ?? "", ...command.slice(1)])).join("\t"));
   }
   const order = commands.map((_, i) => i).join("\n");
-  const output = await arena.commands.ok([arena.program("timer"), String(PAUSE_MS)], { input: `${commands.join("\n")}\n\n${order}\n` });
+  const output = await arena.commands.ok([arena.program("timer"), String(START_PAUSE_MS)], {
+    input: `${commands.join("\n")}\n\n${order}\n`,
+  });
   return output
     .trim()
     .split("\n")
