@@ -21,26 +21,20 @@ export class Docker implements Engine {
   readonly name = "docker";
   readonly own = false;
   readonly cli: readonly string[];
-  /** Processes of an engine of the bench's own: the machine's serves others too. */
-  readonly daemons: readonly ChildProcess[];
-  /** Part of the command lines of the shims of its containers. */
-  readonly containerdAddress: string;
   readonly #commands: Commands;
   readonly #directory: string;
 
-  private constructor(commands: Commands, place: DockerPlace, cli: readonly string[], daemons: readonly ChildProcess[]) {
+  private constructor(commands: Commands, place: DockerPlace, cli: readonly string[]) {
     this.#commands = commands;
     this.#directory = place.directory;
     this.cli = cli;
-    this.daemons = daemons;
-    this.containerdAddress = daemons.length > 0 ? addresses(place).containerd : "/run/containerd/containerd.sock";
   }
 
   /** Throws an Error that says why it does not run here. */
   static async start(commands: Commands, undo: Undo, place: DockerPlace): Promise<Docker> {
-    if ((await commands.run(["docker", "info"], { timeoutMs: 20_000 })).code === 0) return Docker.#ofTheMachine(commands, undo, place);
+    if ((await commands.run(["docker", "version"], { timeoutMs: 20_000 })).code === 0) return Docker.#ofTheMachine(commands, undo, place);
     const daemons = await startDaemons(commands, undo, place);
-    const docker = new Docker(commands, place, ["docker", "-H", `unix://${addresses(place).docker}`], daemons);
+    const docker = new Docker(commands, place, ["docker", "-H", `unix://${addresses(place).docker}`]);
     await docker.#answers(daemons);
     undo.add("containers", () => removeAll(commands, docker));
     return docker;
@@ -55,7 +49,7 @@ export class Docker implements Engine {
       `docker ps -aq --filter name=^${BENCH} | xargs -r docker rm -f; docker images -q '${BENCH}*' | xargs -r docker rmi -f`,
     ];
     undo.add("containers and images", () => commands.run(ours, { always: true }));
-    return new Docker(commands, place, ["docker"], []);
+    return new Docker(commands, place, ["docker"]);
   }
 
   addImage(source: ImageSource): Promise<void> {
@@ -67,7 +61,7 @@ export class Docker implements Engine {
     for (let tries = 0; tries < 150; tries++) {
       const ended = daemons.find(({ exitCode }) => exitCode !== null);
       if (ended !== undefined) throw new Error(`dockerd or containerd ended with ${ended.exitCode}: ${await this.#logs()}`);
-      const { code, stderr } = await this.#commands.run([...this.cli, "info"], { timeoutMs: 20_000 });
+      const { code, stderr } = await this.#commands.run([...this.cli, "version"], { timeoutMs: 20_000 });
       if (code === 0) return;
       said = lastLine(stderr);
       await sleep(200);

@@ -1,6 +1,6 @@
 /**
  * A mount namespace of the bench's own, in which all contestants run. What they mount goes with it, and paths that peers write to
- * whatever they are told (/run/containerd, /dev/shm) are file systems of its own there.
+ * whatever they are told (/run/containerd, /run/docker, /dev/shm) are file systems of its own there.
  */
 
 import { spawn } from "node:child_process";
@@ -11,18 +11,20 @@ import { endDaemon } from "./commands.ts";
 import type { Undo } from "./undo.ts";
 
 /**
- * crun refuses a hybrid machine whose v2 tree still has controllers: those are mounted as v1 here. The directories for that are made in
- * the machine's tmpfs, and named on the first line of the output, so that they can be removed.
+ * crun refuses a hybrid machine whose v2 tree still has controllers: those are mounted as v1 here. What had to be made to
+ * mount on is made on the machine, and named on the first line of the output, so that it can be removed.
  */
 const HOLD = `
 set -e
 made=
 for controller in $(cat /sys/fs/cgroup/unified/cgroup.controllers 2>/dev/null); do
-  [ -d /sys/fs/cgroup/$controller ] || { mkdir /sys/fs/cgroup/$controller; made="$made $controller"; }
+  [ -d /sys/fs/cgroup/$controller ] || { mkdir /sys/fs/cgroup/$controller; made="$made /sys/fs/cgroup/$controller"; }
   mount -t cgroup -o $controller cgroup /sys/fs/cgroup/$controller || true
 done
-mkdir -p /run/containerd
-for path in /run/containerd /dev/shm "$1"; do mount -t tmpfs -o mode=0755 tmpfs "$path"; done
+for path in /run/containerd /run/docker /dev/shm "$1"; do
+  [ -d "$path" ] || { mkdir "$path"; made="$made $path"; }
+  mount -t tmpfs -o mode=0755 tmpfs "$path"
+done
 echo "ready$made"
 exec sleep infinity`;
 
@@ -52,8 +54,8 @@ export async function openNamespace(run: string, undo: Undo): Promise<Namespace>
   });
   const lines = createInterface(child.stdout);
   const made: string[] = [];
-  undo.add("directories of controllers", async () => {
-    for (const name of made) await rmdir(`/sys/fs/cgroup/${name}`);
+  undo.add("places of mounts", async () => {
+    for (const path of made) await rmdir(path);
   });
   undo.add("mount namespace", () => endDaemon(child, "SIGKILL"));
   const first = await Promise.race([once(lines, "line"), once(child, "exit").then(() => ["ended"])]);

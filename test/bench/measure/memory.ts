@@ -67,6 +67,27 @@ export function processes(matches: (commandLine: string) => boolean): number[] {
   });
 }
 
+/** The processes and all that they or their children have started and not let go. */
+export function withDescendants(pids: readonly number[]): number[] {
+  const children = new Map<number, number[]>();
+  for (const pid of processes(() => true)) {
+    const parent = parentOf(pid);
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const found = new Set(pids);
+  for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child);
+  return [...found];
+}
+
+/** /proc/PID/stat field 4; 0 for a process that is gone. */
+function parentOf(pid: number): number {
+  try {
+    return Number(/^.*\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
 /** User and system time of a process in milliseconds: /proc/PID/stat fields 14 and 15, at 100 ticks a second. */
 export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")

@@ -2,10 +2,9 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import type { Arena } from "../../arena/arena.ts";
-import { Docker } from "../../arena/docker.ts";
 import { BENCH, type Engine, HELLO, removeCommand, runCommand } from "../../arena/engine.ts";
 import { absolute } from "../../contestants/contestant.ts";
-import { type Memory, memoryOfAll, processes, settledAvailable } from "../../measure/memory.ts";
+import { type Memory, memoryOfAll, processes, settledAvailable, withDescendants } from "../../measure/memory.ts";
 import type { PartContext } from "../../part.ts";
 
 export interface Limits {
@@ -46,6 +45,7 @@ const nameOf = (index: number): string => `${BENCH}idle-${index}`;
 
 export async function fill(context: PartContext, engine: Engine, limits: Limits): Promise<Crowd> {
   const { arena, signal, say } = context;
+  const others = new Set(pidsOf(arena, engine));
   const before = await settledAvailable(signal);
   const [levels, times]: [Level[], number[]] = [[], []];
   let [count, failures, unanswered, stopped] = [0, 0, 0, "that was asked for"];
@@ -54,7 +54,7 @@ export async function fill(context: PartContext, engine: Engine, limits: Limits)
     for (const { ms, ok } of output) ok ? times.push(ms) : failures++;
     count = to;
     const used = before - (await settledAvailable(signal));
-    levels.push({ count: count - failures, used, processes: memoryOfAll(pidsOf(arena, engine)) });
+    levels.push({ count: count - failures, used, processes: memoryOfAll(pidsOf(arena, engine).filter((pid) => !others.has(pid))) });
     say(`${engine.name}: ${count} sandboxes`);
   };
   try {
@@ -122,16 +122,14 @@ async function removeIdle(arena: Arena, engine: Engine, count: number): Promise<
   }
 }
 
-/** Processes in the bench's cgroups, and Docker's shims, which are in none of those. */
+/** Processes in the bench's cgroups, where LightV has all of its own; for Docker the shims of its containers, and what they started. */
 function pidsOf(arena: Arena, engine: Engine): number[] {
-  const shims =
-    engine instanceof Docker ? processes((line) => line.includes("containerd-shim") && line.includes(engine.containerdAddress)) : [];
-  const inside = processes(() => true).filter((pid) => {
+  if (!engine.own) return withDescendants(processes((line) => /(^|\/)containerd-shim/.test(line)));
+  return processes(() => true).filter((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(`${arena.cgroupParent}/`);
     } catch {
       return false;
     }
   });
-  return [...new Set([...shims, ...inside])];
 }
