@@ -1,6 +1,6 @@
 /**
  * A mount namespace of the bench's own, in which all contestants run. What they mount goes with it, and paths that peers write to
- * whatever they are told (/run/containerd, /run/docker, /dev/shm) are file systems of its own there.
+ * whatever they are told (/run/containerd, /var/lib/containers, /dev/shm) are file systems of its own there.
  */
 
 import { spawn } from "node:child_process";
@@ -21,7 +21,7 @@ for controller in $(cat /sys/fs/cgroup/unified/cgroup.controllers 2>/dev/null); 
   [ -d /sys/fs/cgroup/$controller ] || { mkdir /sys/fs/cgroup/$controller; made="$made /sys/fs/cgroup/$controller"; }
   mount -t cgroup -o $controller cgroup /sys/fs/cgroup/$controller || true
 done
-for path in /run/containerd /run/docker /dev/shm "$1"; do
+for path in /run/containerd /run/docker /run/crun /var/lib/containers /dev/shm "$1"; do
   [ -d "$path" ] || { mkdir "$path"; made="$made $path"; }
   mount -t tmpfs -o mode=0755 tmpfs "$path"
 done
