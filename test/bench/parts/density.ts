@@ -18,7 +18,8 @@ export function startAround(times: readonly number[], n: number): number {
 }
 
 function memoryLine({ engine, levels }: Crowd) {
-  return { label: engine.name, own: engine.own, points: levels.map(({ count, used }) => [count, used / 1e6] as const) };
+  const points = levels.filter(({ used }) => used > 0).map(({ count, used }) => [count, used / 1e6] as const);
+  return { label: engine.name, own: engine.own, points };
 }
 
 /** Medians of groups of starts, so that a line shows the trend and not each hiccup. */
@@ -27,6 +28,12 @@ function startLine({ engine, times }: Crowd) {
   const points: [number, number][] = [];
   for (let i = 0; i + group <= times.length; i += group) points.push([i + group, median(times.slice(i, i + group))]);
   return { label: engine.name, own: engine.own, points };
+}
+
+/** Bytes of one of `count`; undefined where the machine was so busy with other things that more memory was free than before. */
+export function each(crowd: Pick<Crowd, "levels"> | undefined, count: number): number | undefined {
+  const level = crowd?.levels.find((one) => one.count === count);
+  return level === undefined || level.used <= 0 ? undefined : level.used / count;
 }
 
 async function run(context: PartContext): Promise<Measured> {
@@ -44,10 +51,6 @@ async function run(context: PartContext): Promise<Measured> {
     say(`docker: ${plan.docker.join(", ")} and as many as it takes in time`);
     crowds.push(await fill(context, docker, { steps: plan.docker, thenBy: quick ? 0 : 50, most: 1000, seconds: 20, ask: false }));
   }
-  const each = (crowd: Crowd | undefined, count: number): number | undefined => {
-    const level = crowd?.levels.find((one) => one.count === count);
-    return level === undefined ? undefined : level.used / count;
-  };
   const [ours, theirs] = crowds;
   const memory: LinePlot = {
     kind: "lines",
@@ -65,8 +68,10 @@ async function run(context: PartContext): Promise<Measured> {
     y: "ms",
     lines: crowds.map(startLine),
   };
-  for (const { engine, levels, stopped, failures } of crowds)
-    notes.push(`${engine.name} ended at ${levels.at(-1)?.count ?? 0}: ${stopped}${failures > 0 ? `; ${failures} starts failed` : ""}`);
+  for (const { engine, levels, stopped, failures, drift } of crowds)
+    notes.push(
+      `${engine.name} ended at ${levels.at(-1)?.count ?? 0}: ${stopped}${failures > 0 ? `; ${failures} starts failed` : ""}; when all were gone, ${megabytes(drift)} MB more were free than before`,
+    );
   return {
     about: `A static program that only waits, in the same image, started one after the other by \`run -d\`, with a pause of ${START_PAUSE_MS} ms. *All* is what MemAvailable fell by, the kernel's part with it;
 *private* is what the processes of the sandboxes (for LightV monitor, PID 1 and program, for Docker the shims and the program) have for themselves. Limits: time, and an eighth of the memory must stay free.`,

@@ -7,7 +7,7 @@ import { gather, parseBurst, wholeTime } from "../../bench/measure/race.ts";
 import { parseOptions } from "../../bench/options.ts";
 import { byMinute } from "../../bench/parts/churn.ts";
 import { noMore } from "../../bench/parts/density/crowd.ts";
-import { startAround } from "../../bench/parts/density.ts";
+import { each, startAround } from "../../bench/parts/density.ts";
 import { parseOpenssl } from "../../bench/parts/overhead.ts";
 import { latest } from "../../bench/parts/small-agent.ts";
 
@@ -50,6 +50,18 @@ test("the start of the n-th is the median of the ten up to it, and none when the
   const times = Array.from({ length: 1000 }, (_, i) => i + 1);
   assert.equal([startAround(times, 10), startAround(times, 1000)], [5, 995]);
   assert.ok(Number.isNaN(startAround(times.slice(0, 999), 1000)));
+});
+
+test("memory is no figure where others' noise was greater than it", () => {
+  const processes = { pss: 0, private: 0, rss: 0 };
+  const levels = [
+    { count: 10, used: -5e6, processes },
+    { count: 100, used: 5e7, processes },
+  ];
+  assert.equal(
+    [each({ levels }, 10), each({ levels }, 100), each({ levels }, 1000), each(undefined, 100)],
+    [undefined, 5e5, undefined, undefined],
+  );
 });
 
 test("no more sandboxes are started than memory, time and failures allow", () => {

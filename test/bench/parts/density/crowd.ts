@@ -36,6 +36,8 @@ export interface Crowd {
   readonly unanswered: number;
   /** Why there are no more. */
   readonly stopped: string;
+  /** By how many bytes MemAvailable is other than before when all are gone: what others did meanwhile, and what the kernel has yet to free. */
+  readonly drift: number;
 }
 
 /** Between two starts. */
@@ -69,7 +71,8 @@ export async function fill(context: PartContext, engine: Engine, limits: Limits)
   } finally {
     await removeIdle(arena, engine, count);
   }
-  return { engine, levels, times, failures, unanswered, stopped };
+  const drift = (await settledAvailable(signal)) - before;
+  return { engine, levels, times, failures, unanswered, stopped, drift };
 }
 
 /** Why not to start `more`, or undefined: judged before, because a machine out of memory tells nobody. */
