@@ -9,6 +9,7 @@ import { Arena, HOW_TO_INSTALL } from "./arena/arena.ts";
 import { Commands } from "./arena/commands.ts";
 import { Undo } from "./arena/undo.ts";
 import { machine } from "./machine.ts";
+import { changes } from "./measure/counters.ts";
 import { table } from "./measure/table.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import type { Machine, Part, PartResult } from "./part.ts";
@@ -55,11 +56,16 @@ async function runPart(
 ): Promise<PartResult> {
   console.log(`\n== ${part.title} (${part.name})`);
   const began = performance.now();
+  const pool = await arena.poolStatus();
   const measured = await part.run({ arena, quick: options.quick, signal, say: (text) => progress.say(text) });
   progress.clear();
+  const poolAfter = await arena.poolStatus();
+  if (pool !== undefined && poolAfter === undefined) throw new Error("lightv runtime ended meanwhile, so what was called hot was not");
+  const moved = changes(pool, poolAfter);
+  const notes = [...(measured.notes ?? []), ...(moved === undefined ? [] : [`lightv runtime status meanwhile: ${moved}`])];
   const seconds = (performance.now() - began) / 1000;
   const { name, title } = part;
-  const result = { name, title, at: new Date().toISOString(), quick: options.quick, seconds, machine: on, ...measured };
+  const result = { name, title, at: new Date().toISOString(), quick: options.quick, seconds, machine: on, ...measured, notes };
   show(result);
   return result;
 }

@@ -86,6 +86,12 @@ export class Arena {
     });
   }
 
+  /** What the pool of prepared sandboxes says of itself; undefined where there is none, or nobody has asked for it yet. */
+  async poolStatus(): Promise<unknown> {
+    const hot = await this.#engines.get("lightv hot");
+    return hot instanceof Lightv ? hot.status() : undefined;
+  }
+
   docker(): Promise<Engine | Missing> {
     return this.#peer("docker", ["docker", "dockerd", "containerd"], () =>
       Docker.start(this.commands, this.undo, {

@@ -2,6 +2,7 @@
 import * as assert from "uvu/assert";
 import { suite } from "#test/lib/suite.ts";
 import { Undo } from "../../bench/arena/undo.ts";
+import { changes } from "../../bench/measure/counters.ts";
 import { parseRollup } from "../../bench/measure/memory.ts";
 import { gather, parseBurst, wholeTime } from "../../bench/measure/race.ts";
 import { parseOptions } from "../../bench/options.ts";
@@ -62,6 +63,15 @@ test("memory is no figure where others' noise was greater than it", () => {
     [each({ levels }, 10), each({ levels }, 100), each({ levels }, 1000), each(undefined, 100)],
     [undefined, 5e5, undefined, undefined],
   );
+});
+
+test("of the pool's status the numbers that moved are told", () => {
+  const before = { pid: 7, starts: { hot: 1, cold: 2 }, images: [{ ready: 3 }], text: "x" };
+  const after = { pid: 7, starts: { hot: 61, cold: 2 }, images: [{ ready: 2 }], text: "y" };
+  assert.is(changes(before, after), "starts.hot +60, images.0.ready -1");
+  assert.is(changes(before, before), undefined);
+  assert.is(changes(undefined, { hot: 5 }), "hot +5", "it began with the part");
+  assert.is(changes(undefined, undefined), undefined);
 });
 
 test("no more sandboxes are started than memory, time and failures allow", () => {
