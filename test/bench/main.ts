@@ -62,7 +62,8 @@ async function runPart(
   const poolAfter = await arena.poolStatus();
   if (pool !== undefined && poolAfter === undefined) throw new Error("lightv runtime ended meanwhile, so what was called hot was not");
   const moved = changes(pool, poolAfter);
-  const notes = [...(measured.notes ?? []), ...(moved === undefined ? [] : [`lightv runtime status meanwhile: ${moved}`])];
+  const said = arena.complaints().map((line) => `said meanwhile: ${line}`);
+  const notes = [...(measured.notes ?? []), ...said, ...(moved === undefined ? [] : [`lightv runtime status meanwhile: ${moved}`])];
   const seconds = (performance.now() - began) / 1000;
   const { name, title } = part;
   const result = { name, title, at: new Date().toISOString(), quick: options.quick, seconds, machine: on, ...measured, notes };

@@ -1,5 +1,5 @@
 /** Where all contestants meet: directories, the mount namespace, the programs of the bench, and the engines, each made when first asked for. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Commands } from "./commands.ts";
@@ -27,6 +27,9 @@ export const HOW_TO_INSTALL: Readonly<Record<string, string>> = {
   "redis-server": "apt-get install redis-server",
   openssl: "apt-get install openssl",
 };
+
+/** More than the longest part takes. */
+const NATIVE_TIMEOUT_MS = 900_000;
 
 export class Arena {
   readonly top: string;
@@ -64,8 +67,31 @@ export class Arena {
     this.undo.add("cgroups", () => this.commands.run(remove, { always: true }));
   }
 
+  get #complaints(): string {
+    return join(this.directory, "complaints");
+  }
+
   program(name: string): string {
     return join(this.directory, "bin", name);
+  }
+
+  /** Runs one of the bench's own programs with this standard input. Gives what it prints. */
+  native(name: string, args: readonly (string | number)[], input: string): Promise<string> {
+    return this.commands.ok([this.program(name), ...args.map(String)], {
+      input,
+      stderrFile: this.#complaints,
+      timeoutMs: NATIVE_TIMEOUT_MS,
+    });
+  }
+
+  /** What contestants said on standard error since this was last asked: each line once, a few at most. */
+  complaints(): string[] {
+    if (!existsSync(this.#complaints)) return [];
+    const lines = readFileSync(this.#complaints, "utf8")
+      .split("\n")
+      .filter((line) => line.trim() !== "");
+    rmSync(this.#complaints);
+    return [...new Set(lines)].slice(0, 5);
   }
 
   /** A program of the machine, or undefined. */

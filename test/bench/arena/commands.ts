@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where stderr goes: what is started may keep it open, and a pipe would be waited for. */
+  readonly stderrFile?: string;
   /** Goes on although the bench is being ended: for what cleans up. */
   readonly always?: boolean;
 }
@@ -33,16 +35,18 @@ export class Commands {
     if (options.always !== true) this.#signal.throwIfAborted();
     const [program = "", ...args] = [...this.prefix, ...command];
     const environment = { ...this.#environment, ...options.env };
-    const child = spawn(program, args, { cwd: options.cwd, env: environment, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const complaints = options.stderrFile === undefined ? "pipe" : openSync(options.stderrFile, "a");
+    const child = spawn(program, args, { cwd: options.cwd, env: environment, stdio: ["pipe", "pipe", complaints], detached: true });
+    if (typeof complaints === "number") closeSync(complaints);
     const { promise, resolve, reject } = Promise.withResolvers<Ran>();
     let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-20_000);
     });
-    child.stdin.on("error", () => undefined).end(options.input ?? "");
+    child.stdin?.on("error", () => undefined).end(options.input ?? "");
     let why: Error | undefined;
     const end = (reason: Error): void => {
       why = reason;

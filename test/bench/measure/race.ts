@@ -34,7 +34,7 @@ export async function race(arena: Arena, runners: readonly Contestant[], rounds:
   const order = interleave(runners.map(() => rounds));
   const commands = runners.map(({ command }) => `${command.join("\t")}\n`).join("");
   const input = `${commands}\n${order.join("\n")}\n`;
-  const output = await arena.commands.ok([arena.program("timer"), String(PAUSE_MS)], { input });
+  const output = await arena.native("timer", [PAUSE_MS], input);
   return timed(runners, output);
 }
 
@@ -66,10 +66,7 @@ export function parseBurst(output: string): BurstRun[] {
 
 /** `args` of burst.cpp. */
 export async function burst(arena: Arena, command: readonly string[], args: readonly (string | number)[]): Promise<BurstRun[]> {
-  const output = await arena.commands.ok([arena.program("burst"), ...args.map(String)], {
-    input: `${command.join("\t")}\n`,
-    timeoutMs: 900_000,
-  });
+  const output = await arena.native("burst", args, `${command.join("\t")}\n`);
   return parseBurst(output);
 }
 

@@ -69,7 +69,8 @@ int runOnce(const Server& server, std::chrono::milliseconds timeout, long long& 
     kill(pid, SIGTERM);
   else
     bench::finish(bench::start(server.stop));
-  bench::finish(pid);
+  const int code = bench::finish(pid);
+  if (!good) std::fprintf(stderr, "no answer on %s; run ended with %d\n", server.socket.c_str(), code);
   unlink(server.socket.c_str());
   return good ? 0 : 124;
 }

@@ -42,7 +42,8 @@ inline long long now() {
       .count();
 }
 
-/** Starts a command with all three standard descriptors on /dev/null. -1 when it can't be started. */
+/** Starts a command; it has nothing to read, and what it complains of goes where our complaints go. -1 when it can't be
+ * started. */
 inline pid_t start(const Command& command) {
   std::vector<char*> argv;
   argv.reserve(command.size() + 1);
@@ -52,7 +53,6 @@ inline pid_t start(const Command& command) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   pid_t pid = -1;
   if (posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ) != 0) pid = -1;
   posix_spawn_file_actions_destroy(&actions);

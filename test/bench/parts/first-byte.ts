@@ -121,11 +121,8 @@ async function measure(arena: Arena, rows: readonly Row[], rounds: number) {
     `send\t${request}`,
   ]);
   const order = interleave(rows.map(() => rounds));
-  const program = arena.program("first_byte");
-  return timed(
-    rows,
-    await arena.commands.ok([program, String(PAUSE_MS), String(TIMEOUT_MS)], { input: `${lines.join("\n")}\n\n${order.join("\n")}\n` }),
-  );
+  const input = `${lines.join("\n")}\n\n${order.join("\n")}\n`;
+  return timed(rows, await arena.native("first_byte", [PAUSE_MS, TIMEOUT_MS], input));
 }
 
 async function run({ arena, quick, say }: PartContext): Promise<Measured> {

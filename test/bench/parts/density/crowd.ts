@@ -99,9 +99,7 @@ async function startIdle(arena: Arena, engine: Engine, from: number, to: number)
     commands.push((await absolute(arena, i === from ? command : [commands[0]?.split("\t")[0] ?? "", ...command.slice(1)])).join("\t"));
   }
   const order = commands.map((_, i) => i).join("\n");
-  const output = await arena.commands.ok([arena.program("timer"), String(START_PAUSE_MS)], {
-    input: `${commands.join("\n")}\n\n${order}\n`,
-  });
+  const output = await arena.native("timer", [START_PAUSE_MS], `${commands.join("\n")}\n\n${order}\n`);
   return output
     .trim()
     .split("\n")
@@ -113,7 +111,7 @@ async function countUnanswered(arena: Arena, engine: Engine, count: number): Pro
   const [program = "", ...cli] = await absolute(arena, engine.cli);
   const commands = Array.from({ length: count }, (_, i) => [program, ...cli, "exec", nameOf(i), "/hello"].join("\t"));
   const order = commands.map((_, i) => i).join("\n");
-  const output = await arena.commands.ok([arena.program("timer"), "0"], { input: `${commands.join("\n")}\n\n${order}\n` });
+  const output = await arena.native("timer", [0], `${commands.join("\n")}\n\n${order}\n`);
   const answered = output.split("\n").filter((line) => line.endsWith(" 0")).length;
   return count - answered;
 }
