@@ -61,9 +61,10 @@ async function runPart(
   progress.clear();
   const poolAfter = await arena.poolStatus();
   if (pool !== undefined && poolAfter === undefined) throw new Error("lightv runtime ended meanwhile, so what was called hot was not");
-  const moved = changes(pool, poolAfter);
+  const moved = changes(pool, poolAfter) ?? "nothing: what is called hot may have been cold";
   const said = arena.complaints().map((line) => `said meanwhile: ${line}`);
-  const notes = [...(measured.notes ?? []), ...said, ...(moved === undefined ? [] : [`lightv runtime status meanwhile: ${moved}`])];
+  const hot = poolAfter === undefined ? [] : [`lightv runtime status, what changed: ${moved}`];
+  const notes = [...(measured.notes ?? []), ...said, ...hot];
   const seconds = (performance.now() - began) / 1000;
   const { name, title } = part;
   const result = { name, title, at: new Date().toISOString(), quick: options.quick, seconds, machine: on, ...measured, notes };
