@@ -1,12 +1,13 @@
 /** The agent's parts put together, in the order in which data flows: what works without a network first, then what talks to the controller. */
 import { execFile } from "node:child_process";
-import { totalmem } from "node:os";
+import { networkInterfaces, totalmem } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { StatusServer } from "#agent/api/status-server.ts";
 import type { Config } from "#agent/config/config.ts";
 import { DesiredState } from "#agent/desired/desired.ts";
 import { Intake } from "#agent/desired/intake.ts";
+import { withWaiting } from "#agent/desired/waiting.ts";
 import { makePrivateDirectory } from "#agent/lib/atomic-file.ts";
 import type { Clock } from "#agent/lib/clock.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
@@ -27,13 +28,19 @@ import type { Native } from "#agent/sandbox/native.ts";
 import { DeviceImageStore } from "#agent/store/store.ts";
 import { Commands } from "#agent/supervisor/commands.ts";
 import { ImageSource } from "#agent/supervisor/image-source.ts";
+import { readDisk } from "#agent/supervisor/limit-watch.ts";
 import { TIMING } from "#agent/supervisor/model.ts";
+import { readPressure } from "#agent/supervisor/pressure-watch.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
-import { TimeFloor } from "#agent/supervisor/time-floor.ts";
+import { believedUntil, TimeFloor } from "#agent/supervisor/time-floor.ts";
+import { forgetEnds } from "#agent/update/ends.ts";
 import type { Launch } from "#agent/update/launch.ts";
+import { hasNetwork } from "#agent/update/network.ts";
 import { UpdatePart } from "#agent/update/part.ts";
+import { freeBytesOf } from "#agent/update/room.ts";
+import { proveSandbox, removeProof } from "#agent/update/sandbox-proof.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -85,6 +92,7 @@ export class Agent {
   private readonly undos: (() => unknown)[] = [];
   private link: Link | undefined;
   private reporter: Reporter | undefined;
+  private intake: Intake | undefined;
   /** The controller has committed everything up to this agent's start when it has acknowledged this number. */
   private startSeq = Number.POSITIVE_INFINITY;
   private heard = false;
@@ -142,6 +150,8 @@ export class Agent {
       capacity: { memoryTotalBytes: totalmem(), memoryReserveBytes: config.memoryReserveBytes },
       architecture: goArch(),
       operationTimeoutMs: config.operationTimeoutMs,
+      pressure: () => readPressure(),
+      disk: () => readDisk(config.root),
     });
     const desired = new DesiredState(config.root);
     const damage = await desired.load();
@@ -165,7 +175,7 @@ export class Agent {
     });
   }
 
-  private makeUpdate({ outbox, supervisor, images }: Inside): UpdatePart {
+  private makeUpdate({ outbox, supervisor, images, engine }: Inside): UpdatePart {
     const { config, clock, log, native, launch, tree, args, onUpdate } = this.base;
     return new UpdatePart({
       launch,
@@ -186,6 +196,10 @@ export class Agent {
         discard: (digest) => images.discard(digest),
       },
       native,
+      freeBytes: freeBytesOf,
+      hasNetwork: () => hasNetwork(networkInterfaces()),
+      proveSandbox: (digest) => proveSandbox(engine, (one) => images.has(one), digest),
+      clearProof: () => removeProof(engine),
       isOnline: () => this.link?.connected ?? false,
       backlog: () => outbox.count(),
       hasAdopted: () => supervisor.hasAdopted,
@@ -200,7 +214,7 @@ export class Agent {
     const reporter = new Reporter({
       clock,
       log,
-      apps: () => supervisor.reports(),
+      apps: () => withWaiting(supervisor.reports(), desired.current, this.intake?.untaken),
       agent: () => update.report(),
       desiredRevision: () => desired.current.revision,
       rejectedMessages: () => this.link?.rejectedMessages ?? 0,
@@ -303,13 +317,17 @@ export class Agent {
       reject: (reason: string) => reject("desired", reason, undefined),
       done: () => reporter.kick(),
     });
+    this.intake = intake;
     return {
       onDesired: (message) => intake.offer(message),
-      onAck: ({ seq, now }) => {
+      onAck: ({ seq, now, session }) => {
         commands.controllerClock.hear(now);
-        floor.hear(now).catch((error: unknown) => log.warn(messageOf(error)));
+        floor.hear(now, believedUntil(clock.wallMs(), this.link?.certificateEndMs())).catch((error: unknown) => log.warn(messageOf(error)));
         this.hear(seq, outbox);
         pump.acknowledge(seq);
+        if (session === undefined || !outbox.passSession(session)) return;
+        log.warn("the controller knows a later session: this device's state is older than what it has told", { session });
+        this.link?.reconnect();
       },
       onCommand: (command) => commands.take(command),
       onRejected: (channel, reason, total) => {
@@ -330,7 +348,16 @@ export class Agent {
   private hear(seq: number, outbox: Outbox): void {
     // A controller that knows more numbers than we have given makes the outbox number what waits anew, behind them.
     if (seq > outbox.lastSeq()) this.startSeq = seq + outbox.count();
-    else if (seq >= this.startSeq) this.heard = true;
+    else if (seq >= this.startSeq && !this.heard) {
+      this.heard = true;
+      this.endBadRow();
+    }
+  }
+
+  /** The launcher counts agents that end before they are heard. */
+  private endBadRow(): void {
+    const { config, launch, log } = this.base;
+    if (launch.directory !== undefined) forgetEnds(config.runroot).catch((error: unknown) => log.warn(messageOf(error)));
   }
 
   private serveStatus({ supervisor, desired, outbox, access }: Inside): void {

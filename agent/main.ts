@@ -13,6 +13,7 @@ import { loadNative } from "#agent/sandbox/load.ts";
 import { locate } from "#agent/sandbox/locate.ts";
 import { keepWatchdog } from "#agent/sandbox/watchdog.ts";
 import { launchOf } from "#agent/update/launch.ts";
+import { isDevices } from "#agent/update/passing.ts";
 import manifest from "../package.json" with { type: "json" };
 import { Agent } from "./agent.ts";
 
@@ -20,6 +21,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const DEFAULT_CONFIG = "/etc/lightv/lightvd.conf";
 /** Exit code of an agent on trial that could not prove itself. */
 const UPDATE_FAILED = 3;
+/** EX_TEMPFAIL of sysexits.h: the disk or another process is in the way. The launcher does not count it against this version. */
+const MAY_PASS = 75;
 
 /** Gives the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -90,6 +93,6 @@ main(process.argv.slice(2)).then(
     process.stderr.write(
       `lightvd: ${isLightvError(error) ? `${error.code}: ${messageOf(error)}` : error instanceof Error ? error.stack : String(error)}\n`,
     );
-    process.exit(usage ? 2 : 1);
+    process.exit(usage ? 2 : isDevices(error) ? MAY_PASS : 1);
   },
 );

@@ -69,6 +69,8 @@ export async function lint(fix: boolean): Promise<LintResult[]> {
     "test/fuzz/*.cpp",
     "test/bench/*.cpp",
     "test/bench/*.hpp",
+    "test/fault/*.cpp",
+    "test/fault/*.hpp",
   );
   return [
     check("tsc", join(bin, "tsc"), []),

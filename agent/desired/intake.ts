@@ -3,10 +3,11 @@
  * one is never written over a newer one, and again after a while when the disk does not take one.
  */
 import type { Clock } from "#agent/lib/clock.ts";
-import { messageOf } from "#agent/lib/errors.ts";
+import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { Logger } from "#agent/lib/log.ts";
 import type { Desired } from "#agent/wire/protocol/desired.ts";
 import type { DesiredState } from "./desired.ts";
+import type { Waiting } from "./waiting.ts";
 
 const RETRY_MS = 5_000;
 
@@ -17,7 +18,7 @@ export interface IntakeOptions {
   /** It is on disk: act on it. */
   readonly enforce: (desired: Desired) => void;
   readonly reject: (reason: string) => void;
-  /** It is dealt with, in whatever way: the controller is to hear where we stand. */
+  /** It was dealt with, or the disk did not take it: the controller is to hear where we stand. */
   readonly done: () => void;
   /** Ends the waiting for a disk; what waits comes again on the next connection. */
   readonly signal: AbortSignal;
@@ -27,6 +28,7 @@ export class Intake {
   private readonly options: IntakeOptions;
   private waiting: readonly Desired[] = [];
   private work: Promise<void> | undefined;
+  private trouble: Waiting | undefined;
 
   constructor(options: IntakeOptions) {
     this.options = options;
@@ -39,6 +41,11 @@ export class Intake {
     });
   }
 
+  /** The state that the disk does not take, as long as it does not. */
+  get untaken(): Waiting | undefined {
+    return this.trouble;
+  }
+
   /** Resolves when nothing waits any more, or the signal has aborted. */
   async idle(): Promise<void> {
     await this.work;
@@ -49,11 +56,11 @@ export class Intake {
     for (let message = this.waiting[0]; message !== undefined && !signal.aborted; message = this.waiting[0]) {
       const settled = await this.take(message);
       const { revision } = message;
-      if (settled || this.waiting.some((other) => other.revision > revision))
-        this.waiting = this.waiting.filter((other) => other !== message);
-      // Our reports have not changed, so the controller has no reason to send it again.
-      else await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+      const over = settled || this.waiting.some((other) => other.revision > revision);
+      if (over) this.waiting = this.waiting.filter((other) => other !== message);
       done();
+      // Our revision has not changed, so the controller has no reason to send it again.
+      if (!over) await clock.sleep(RETRY_MS, signal).catch(() => undefined);
     }
   }
 
@@ -63,6 +70,7 @@ export class Intake {
     const before = state.current.revision;
     try {
       const acceptance = await state.accept(message);
+      this.trouble = undefined;
       if (!acceptance.taken) reject(acceptance.reason);
       else if (state.current.revision !== before) {
         log.info("new desired state", { revision: message.revision, apps: message.apps.length });
@@ -71,6 +79,9 @@ export class Intake {
       return true;
     } catch (error) {
       log.error(messageOf(error));
+      const code = error instanceof LightvError ? error.code : "LV_INTERNAL";
+      // An older one is not waited for: only its refusal could not be told.
+      if (message.revision > state.current.revision) this.trouble = { desired: message, reason: `${code}: ${messageOf(error)}` };
       return false;
     }
   }

@@ -48,6 +48,11 @@ export class Link {
     return this.session !== undefined;
   }
 
+  /** Until when the controller's certificate is good; undefined without a connection, or without TLS. */
+  certificateEndMs(): number | undefined {
+    return this.session?.certificateEndMs();
+  }
+
   get rejectedMessages(): number {
     return this.rejected;
   }

@@ -19,6 +19,8 @@ export interface Session {
   publish(channel: UpChannel, payload: string): Promise<void>;
   /** Resolves with the reason when the connection has ended. */
   readonly closed: Promise<string>;
+  /** Until when the broker's certificate is good (milliseconds since 1970); undefined without TLS. */
+  certificateEndMs(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -34,7 +36,10 @@ const MAX_INFLIGHT = 16;
  */
 export async function openSession(options: SessionOptions, signal: AbortSignal): Promise<Session> {
   const { url, device } = options;
-  const open = await loadClient(url, /^(mqtts|wss):/.test(url) ? tlsOptions(options) : {});
+  let certificateEndMs: number | undefined;
+  const open = await loadClient(url, /^(mqtts|wss):/.test(url) ? tlsOptions(options) : undefined, (peer) => {
+    certificateEndMs = Date.parse(peer.valid_to);
+  });
   signal.throwIfAborted();
   const client = open({
     clientId: device,
@@ -73,7 +78,12 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   } finally {
     signal.removeEventListener("abort", abort);
   }
-  return { publish: publisher(client, device, closed), closed, close: () => end(client, closed) };
+  return {
+    publish: publisher(client, device, closed),
+    closed,
+    certificateEndMs: () => certificateEndMs,
+    close: () => end(client, closed),
+  };
 }
 
 type Client = import("mqtt").MqttClient;

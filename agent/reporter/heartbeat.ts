@@ -3,6 +3,7 @@ import { readFile, statfs } from "node:fs/promises";
 import type { Clock } from "#agent/lib/clock.ts";
 import { messageOf } from "#agent/lib/errors.ts";
 import type { Logger } from "#agent/lib/log.ts";
+import { parseMeminfo } from "#agent/lib/meminfo.ts";
 import type { SandboxStats } from "#agent/sandbox/types.ts";
 import type { Metric } from "#agent/wire/protocol/metric.ts";
 import type { AppReport } from "#agent/wire/protocol/reported.ts";
@@ -90,11 +91,6 @@ async function deviceUsage(root: string): Promise<Metric["device"]> {
     load1: Number.isFinite(load1) ? load1 : 0,
     cpuUsedMs: parseCpu(await readFile("/proc/stat", "utf8")),
   };
-}
-
-export function parseMeminfo(text: string): { memoryTotalBytes: number; memoryAvailableBytes: number } {
-  const kib = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0);
-  return { memoryTotalBytes: kib("MemTotal") * 1024, memoryAvailableBytes: kib("MemAvailable") * 1024 };
 }
 
 /** Milliseconds that all CPUs together were not idle since boot. */

@@ -20,6 +20,8 @@ const KEEP_SHARE = 0.75;
 const ROW_BYTES = 16;
 /** An event is shown to people and sent in one message: nothing in it may be larger. */
 const MAX_EVENT_BYTES = 16_384;
+/** A controller that claims more has no device of ours in mind: a session must stay a number that can be sent. */
+const LAST_SESSION = 2 ** 52;
 
 export interface OutboxEvent {
   readonly type: string;
@@ -118,6 +120,13 @@ export class Outbox {
       this.setMeta("session", this.meta("session") + 1);
       return this.meta("session");
     });
+  }
+
+  /** The controller knows this session already. True when we were not beyond it, which can't be but where the disk has forgotten. */
+  passSession(known: number): boolean {
+    if (known < this.meta("session") || known > LAST_SESSION) return false;
+    this.setMeta("session", known);
+    return true;
   }
 
   /** All of it and then the listener, or nothing: what a full disk refuses must not count as bytes that wait. */

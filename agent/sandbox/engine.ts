@@ -2,7 +2,7 @@
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { Code } from "#agent/wire/codes.ts";
 import type { NativeEngine, NativeWatch } from "./native.ts";
-import type { CreateRequest, ExecOutcome, ExecRequest, SandboxExit, SandboxInfo, SandboxStats } from "./types.ts";
+import type { CreateRequest, ExecOutcome, ExecRequest, SandboxExit, SandboxInfo, SandboxLimits, SandboxStats } from "./types.ts";
 
 export interface Started {
   readonly pid: number;
@@ -50,6 +50,11 @@ export class SandboxEngine {
   /** Also what runs; volumes stay. */
   remove(id: string): Promise<void> {
     return guard(`remove sandbox ${id}`, () => this.native.remove(id, true, false));
+  }
+
+  /** Replaces all limits of a sandbox; of a running one at once. */
+  update(id: string, limits: SandboxLimits): Promise<void> {
+    return guard(`set the limits of sandbox ${id}`, () => this.native.update(id, JSON.stringify(limits)));
   }
 
   exec(id: string, request: ExecRequest): Promise<ExecOutcome> {

@@ -15,6 +15,8 @@ export interface NativeEngine {
   stop(id: string, signal: number, timeoutMs: number): Promise<void>;
   kill(id: string, signal: number): Promise<void>;
   remove(id: string, force: boolean, volumes: boolean): Promise<void>;
+  /** Replaces all limits of a sandbox, in the shape of config.json's `limits`; of a running one at once. */
+  update(id: string, limitsJson: string): Promise<void>;
   /** Runs a program inside; gives `{"exitCode":n,"stdout":base64,"stderr":base64,"truncated":bool,"timedOut":bool}`. */
   exec(id: string, execJson: string): Promise<string>;
   /** Calls back once, on the event loop, when the sandbox has ended for good (exit object as JSON). No thread waits. */

@@ -14,6 +14,15 @@ export interface SandboxExit {
   readonly shutdown?: boolean;
 }
 
+/** `limits` of config.json. What is absent is not limited. */
+export interface SandboxLimits {
+  readonly memoryMax?: number;
+  readonly memoryHigh?: number;
+  readonly cpuQuotaUs?: number;
+  readonly cpuPeriodUs?: number;
+  readonly [other: string]: unknown;
+}
+
 export interface SandboxInfo {
   readonly id: string;
   readonly name: string;
@@ -24,6 +33,7 @@ export interface SandboxInfo {
   readonly exit: SandboxExit | null;
   readonly warnings: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: { readonly limits?: SandboxLimits };
 }
 
 /** Counters since the sandbox's start; what this machine's cgroups do not count is absent. */
@@ -33,9 +43,12 @@ export interface SandboxStats {
   readonly cpuUsageUs?: number;
   readonly throttledUs?: number;
   readonly pids?: number;
+  readonly pidsLimit?: number;
   readonly ioReadBytes?: number;
   readonly ioWriteBytes?: number;
   readonly oomKills?: number;
+  /** How often a process more was refused. */
+  readonly pidsRefused?: number;
 }
 
 export interface ExecRequest {
@@ -67,6 +80,7 @@ export interface CreateRequest {
   readonly network: "none" | "host";
   readonly mounts: readonly CreateMount[];
   readonly limits: Readonly<Record<string, number | string>>;
+  readonly oomScoreAdj: number;
   readonly stopSignal?: number;
   readonly stopTimeoutMs?: number;
   readonly labels: Readonly<Record<string, string>>;

@@ -59,6 +59,10 @@ export class ImageSource implements Images {
     }
   }
 
+  has(digest: string): Promise<boolean> {
+    return this.store.has(digest);
+  }
+
   async keep(digests: ReadonlySet<string>): Promise<void> {
     this.kept = digests;
     const now = this.clock.uptimeMs();

@@ -1,4 +1,5 @@
 /** The nouns of the supervisor. All plain data, so that plan and reducers are pure and a record can be kept as JSON. */
+import type { SandboxLimits } from "#agent/sandbox/types.ts";
 import type { Code } from "#agent/wire/codes.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import type { ExitReport, Phase } from "#agent/wire/protocol/reported.ts";
@@ -66,6 +67,8 @@ export interface AppRecord {
   readonly startedIn?: string;
   /** How often the machine went down with a version that had not proved good. */
   readonly downs?: { readonly hash: string; readonly count: number };
+  /** A sandbox that has been slowed down, and its limits before. */
+  readonly throttled?: { readonly sandboxId: string; readonly limits: SandboxLimits };
 }
 
 export const NO_RECORD: AppRecord = {
@@ -114,6 +117,9 @@ export const TIMING: Timing = {
 export type Step =
   | { readonly kind: "remove"; readonly sandbox: OwnSandbox; readonly reason: string }
   | { readonly kind: "stop"; readonly sandbox: OwnSandbox; readonly reason: string; readonly unhealthy: Target | undefined }
+  /** The device is short of memory: it gets less of the processor, and of memory where the kernel can push back, until `ease`. */
+  | { readonly kind: "throttle"; readonly sandbox: OwnSandbox; readonly reason: string }
+  | { readonly kind: "ease"; readonly sandbox: OwnSandbox }
   | { readonly kind: "pull"; readonly target: Target }
   | { readonly kind: "create"; readonly target: Target }
   /** The sandbox of this hash; found anew, because `create` before it has just made it. */

@@ -5,6 +5,8 @@
 import { admit, type Capacity, type Refusal } from "./admission.ts";
 import type { AppPlan, AppRecord, Health, ImageFacts, Moment, OwnSandbox, Step, Target, Timing } from "./model.ts";
 import { NO_RECORD } from "./model.ts";
+import { strainOf } from "./pressure.ts";
+import { priorityOf } from "./priority.ts";
 import { attemptsOf, describeExit, downsOf, fallbackOf, isRejected, maxRetriesOf, refusalKey, retryAtMs } from "./record.ts";
 
 export interface World {
@@ -20,6 +22,13 @@ export interface World {
   readonly health: ReadonlyMap<string, Health>;
   /** Since when we have seen a sandbox run, in monotonic milliseconds, by id. */
   readonly runningSince: ReadonlyMap<string, number>;
+  /** How short the device is of memory: a rung of pressure.ts, and the numbers for people. */
+  readonly shortage: Shortage;
+}
+
+export interface Shortage {
+  readonly rung: number;
+  readonly reason: string;
 }
 
 /** One app's part of the world. */
@@ -63,6 +72,7 @@ function planRemoval(name: string, own: readonly OwnSandbox[]): AppPlan {
 
 function planApp(view: View): AppPlan {
   const { target, record } = view;
+  if (strainOf(view.shortage.rung, priorityOf(target.app)) === "parked") return planParked(view, target);
   if (!isRejected(record, target)) return planVersion(view, target);
   const failed = `revision ${record.rejected?.revision} failed: ${record.rejected?.reason}`;
   const fallback = fallbackOf(record, target);
@@ -88,12 +98,31 @@ function planFailed(view: View, reason: string): AppPlan {
 /** Towards one version of the app, whether it is the desired one or the fallback. */
 function planVersion(view: View, wanted: Target): AppPlan {
   const current = find(view, wanted.hash);
-  if (current?.status === "running") return planRunning(view, wanted, current);
+  if (current?.status === "running")
+    return view.refusal?.makesWay === true ? planMakingWay(view, wanted, current, view.refusal) : planRunning(view, wanted, current);
   if (view.refusal !== undefined) return planRefused(view, wanted, view.refusal);
   if (current === undefined) return planNew(view, wanted);
   return current.status === "exited" && !view.record.stopping.includes(current.id)
     ? planExited(view, wanted, current)
     : planStart(view, wanted, []);
+}
+
+/** Stopped until the device has memory again. */
+function planParked(view: View, wanted: Target): AppPlan {
+  const reason = `parked, because the device is short of memory: ${view.shortage.reason}`;
+  const running = view.own.filter((sandbox) => sandbox.status === "running");
+  return result(
+    view,
+    wanted,
+    running.map((sandbox) => stop(sandbox, reason)),
+    "parked",
+    reason,
+  );
+}
+
+function planMakingWay(view: View, wanted: Target, current: OwnSandbox, refusal: Refusal): AppPlan {
+  const reason = `makes way for a more important app: ${refusal.reason}`;
+  return result(view, wanted, [stop(current, reason)], "stopping", reason);
 }
 
 function planRefused(view: View, wanted: Target, refusal: Refusal): AppPlan {
@@ -142,7 +171,7 @@ function planRunning(view: View, wanted: Target, current: OwnSandbox): AppPlan {
   if (health === "unhealthy") return planUnhealthy(view, wanted, current, good);
   const ranMs = now.uptimeMs - (view.runningSince.get(current.id) ?? now.uptimeMs);
   const proven = good || health === "healthy" || (health === "none" && ranMs >= timing.provenMs);
-  const steps: Step[] = [];
+  const steps: Step[] = strainSteps(view, wanted, current);
   if (proven && !good) steps.push({ kind: "prove", target: wanted });
   const stable = health !== "starting" && ranMs >= timing.stableMs;
   if (stable && attemptsOf(record, wanted.hash) > 0) steps.push({ kind: "settle", target: wanted });
@@ -153,8 +182,17 @@ function planRunning(view: View, wanted: Target, current: OwnSandbox): AppPlan {
   }
   const waits = [proven ? 0 : timing.provenMs - ranMs, stable || attemptsOf(record, wanted.hash) === 0 ? 0 : timing.stableMs - ranMs];
   const next = Math.min(...waits.filter((ms) => ms > 0), Number.POSITIVE_INFINITY);
-  const plan = result(view, wanted, steps, "running", lastTrouble(view, wanted, "restarted"));
+  const slowed =
+    record.throttled?.sandboxId === current.id ? `slowed down, because the device is short of memory: ${view.shortage.reason}` : "";
+  const plan = result(view, wanted, steps, "running", [slowed, lastTrouble(view, wanted, "restarted")].filter(Boolean).join("; "));
   return { ...plan, shown: current, wakeAtMs: Number.isFinite(next) ? now.uptimeMs + next : undefined };
+}
+
+function strainSteps(view: View, wanted: Target, current: OwnSandbox): Step[] {
+  const shall = strainOf(view.shortage.rung, priorityOf(wanted.app)) === "throttled";
+  const is = view.record.throttled?.sandboxId === current.id;
+  if (shall && !is) return [{ kind: "throttle", sandbox: current, reason: view.shortage.reason }];
+  return is && !shall ? [{ kind: "ease", sandbox: current }] : [];
 }
 
 function planUnhealthy(view: View, wanted: Target, current: OwnSandbox, good: boolean): AppPlan {

@@ -6,6 +6,7 @@ import type { SandboxEngine } from "#agent/sandbox/engine.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import type { Capacity } from "./admission.ts";
 import type { ImageFacts, Timing } from "./model.ts";
+import type { Reading } from "./pressure.ts";
 import type { RecordStore } from "./record-store.ts";
 
 export interface Occurrence {
@@ -37,6 +38,11 @@ export interface Images {
   keep(digests: ReadonlySet<string>): Promise<void>;
 }
 
+export interface DiskSpace {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
 export interface SupervisorParts {
   readonly engine: SandboxEngine;
   readonly images: Images;
@@ -47,6 +53,10 @@ export interface SupervisorParts {
   readonly log: Logger;
   readonly timing: Timing;
   readonly capacity: Capacity;
+  /** How short of memory the device is now. */
+  readonly pressure: () => Promise<Reading>;
+  /** What is left where images and sandboxes lie. */
+  readonly disk: () => Promise<DiskSpace>;
   /** GOARCH name of this device. */
   readonly architecture: string;
   /** Longest time of one step, in milliseconds. */

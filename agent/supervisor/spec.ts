@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { constants } from "node:os";
 import { LightvError } from "#agent/lib/errors.ts";
 import { ANNOTATION_APP, ANNOTATION_HASH, ANNOTATION_REVISION } from "#agent/sandbox/engine.ts";
-import type { CreateMount, CreateRequest, SandboxInfo } from "#agent/sandbox/types.ts";
+import type { CreateMount, CreateRequest, SandboxInfo, SandboxLimits } from "#agent/sandbox/types.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import type { ExitReport } from "#agent/wire/protocol/reported.ts";
 import type { OwnSandbox, Target } from "./model.ts";
+import { cpuSharesOf, oomScoreOf } from "./priority.ts";
 
 const ANNOTATION_MEMORY = "lightv.memory";
 const CPU_PERIOD_US = 100_000;
@@ -46,6 +47,7 @@ export function createRequestOf(target: Target, memoryBytes: number): CreateRequ
     network: app.network ?? "none",
     mounts: (app.mounts ?? []).map(mountOf),
     limits: limitsOf(app, memoryBytes),
+    oomScoreAdj: oomScoreOf(app),
     ...(app.stopSignal === undefined ? {} : { stopSignal: signalNumber(app.stopSignal) }),
     ...(app.stopTimeoutMs === undefined ? {} : { stopTimeoutMs: app.stopTimeoutMs }),
     labels: app.labels ?? {},
@@ -68,12 +70,25 @@ function mountOf(mount: NonNullable<App["mounts"]>[number]): CreateMount {
 
 function limitsOf(app: App, memoryBytes: number): CreateRequest["limits"] {
   const { budget } = app;
+  const cpuShares = cpuSharesOf(app);
   return {
+    ...(cpuShares === undefined ? {} : { cpuShares }),
     ...(memoryBytes === 0 ? {} : { memoryMax: memoryBytes }),
     ...(budget?.swap === undefined ? {} : { swapMax: budget.swap }),
     ...(budget?.cpus === undefined ? {} : { cpuQuotaUs: Math.max(1000, (budget.cpus * CPU_PERIOD_US) / 1000), cpuPeriodUs: CPU_PERIOD_US }),
     ...(budget?.cpuset === undefined ? {} : { cpusetCpus: budget.cpuset }),
     ...(budget?.pids === undefined ? {} : { pidsMax: budget.pids }),
+  };
+}
+
+/** A fifth of one processor at most; and half of its memory budget, beyond which the kernel makes it give back (cgroup v2 alone). */
+export function throttledLimits(limits: SandboxLimits): SandboxLimits {
+  const { memoryMax, cpuQuotaUs, cpuPeriodUs = CPU_PERIOD_US } = limits;
+  const quota = Math.max(1000, cpuPeriodUs / 5);
+  return {
+    cpuQuotaUs: Math.min(cpuQuotaUs ?? quota, quota),
+    cpuPeriodUs,
+    ...(memoryMax === undefined ? {} : { memoryHigh: Math.floor(memoryMax / 2) }),
   };
 }
 

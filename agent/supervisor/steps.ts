@@ -8,7 +8,7 @@ import { checkHealthRule } from "./health.ts";
 import type { ImageFacts, OwnSandbox, Step, StepOf, Target } from "./model.ts";
 import type { PullOptions, SupervisorParts } from "./ports.ts";
 import { afterFailure, type Chance, fallbackOf, refusalKey } from "./record.ts";
-import { createRequestOf, ownSandbox } from "./spec.ts";
+import { createRequestOf, ownSandbox, throttledLimits } from "./spec.ts";
 
 export interface StepContext {
   readonly parts: SupervisorParts;
@@ -23,7 +23,7 @@ export interface StepContext {
 
 type Executors = { readonly [K in Step["kind"]]: (step: StepOf<K>, context: StepContext) => Promise<void> };
 
-const EXECUTORS: Executors = { remove, stop, pull, create, start, refuse, reject, prove, settle };
+const EXECUTORS: Executors = { remove, stop, throttle, ease, pull, create, start, refuse, reject, prove, settle };
 
 export function execute(step: Step, context: StepContext): Promise<void> {
   // The table is typed by kind; the union's members can't be told apart by TypeScript in one call.
@@ -35,6 +35,8 @@ export function execute(step: Step, context: StepContext): Promise<void> {
 export const STEP_PHASE: Readonly<Record<Step["kind"], Phase | undefined>> = {
   remove: "stopping",
   stop: "stopping",
+  throttle: undefined,
+  ease: undefined,
   pull: "pulling",
   create: "starting",
   start: "starting",
@@ -63,6 +65,29 @@ async function stop({ sandbox, reason, unhealthy }: StepOf<"stop">, { parts, not
   await engine.stop(sandbox.id, 0, -1);
   const latest = await lookAt(engine, sandbox.id);
   if (latest !== undefined) note(latest);
+}
+
+/** The limits before are remembered first: whatever happens next, they can be given back. */
+async function throttle({ sandbox, reason }: StepOf<"throttle">, { parts }: StepContext): Promise<void> {
+  const { engine, records, events } = parts;
+  const { throttled } = records.get(sandbox.app);
+  const limits = throttled?.sandboxId === sandbox.id ? throttled.limits : ((await engine.info(sandbox.id)).spec.limits ?? {});
+  const less = throttledLimits(limits);
+  events.add(
+    { type: "app.throttled", app: sandbox.app, data: { sandboxId: sandbox.id, revision: sandbox.revision, reason, ...less } },
+    () => records.update(sandbox.app, (record) => ({ ...record, throttled: { sandboxId: sandbox.id, limits } })),
+  );
+  await engine.update(sandbox.id, { ...limits, ...less });
+}
+
+async function ease({ sandbox }: StepOf<"ease">, { parts }: StepContext): Promise<void> {
+  const { engine, records, events } = parts;
+  const { throttled } = records.get(sandbox.app);
+  if (throttled?.sandboxId !== sandbox.id) return;
+  await engine.update(sandbox.id, throttled.limits);
+  events.add({ type: "app.eased", app: sandbox.app, data: { sandboxId: sandbox.id, revision: sandbox.revision } }, () =>
+    records.update(sandbox.app, ({ throttled: _throttled, ...record }) => record),
+  );
 }
 
 async function pull({ target }: StepOf<"pull">, { parts, images, onProgress, signal }: StepContext): Promise<void> {

@@ -6,10 +6,12 @@ import { within } from "#agent/lib/deadline.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { AppReport } from "#agent/wire/protocol/reported.ts";
 import { Lane } from "./lane.ts";
+import { LimitWatch } from "./limit-watch.ts";
 import type { AppPlan, ImageFacts, Moment, Step, Target } from "./model.ts";
 import { Observer } from "./observer.ts";
 import { plan, type World } from "./plan.ts";
 import type { SupervisorParts } from "./ports.ts";
+import { PressureWatch } from "./pressure-watch.ts";
 import { afterFailure, type Chance, forgive, isFinal } from "./record.ts";
 import { type Activity, reportOf } from "./report.ts";
 import { execute, rejectVersion, STEP_PHASE, type StepContext } from "./steps.ts";
@@ -22,6 +24,8 @@ const TROUBLE_MS = 5_000;
 export class Supervisor {
   private readonly parts: SupervisorParts;
   private readonly observer: Observer;
+  private readonly pressure: PressureWatch;
+  private readonly limits: LimitWatch;
   private readonly lanes = new Map<string, Lane>();
   private readonly activities = new Map<string, Activity>();
   private readonly images = new Map<string, ImageFacts>();
@@ -36,17 +40,20 @@ export class Supervisor {
   private dirty = false;
   private observed = false;
   private stopping = new AbortController();
-  private loop: Promise<void> = Promise.resolve();
+  private loop: Promise<unknown> = Promise.resolve();
 
   constructor(parts: SupervisorParts) {
     this.parts = parts;
     this.observer = new Observer(parts, () => this.kick());
+    this.pressure = new PressureWatch(parts, () => this.kick());
+    this.limits = new LimitWatch(parts, () => this.observer.sandboxes.filter((sandbox) => sandbox.status === "running"));
   }
 
   /** Adopts what runs and goes on from there. Returns at once. */
   start(): void {
     this.stopping = new AbortController();
-    this.loop = this.run(this.stopping.signal);
+    const { signal } = this.stopping;
+    this.loop = Promise.all([this.run(signal), this.pressure.run(signal), this.limits.run(signal)]);
   }
 
   /** Ends the operations under way at their next step, and leaves the workloads running. */
@@ -273,6 +280,7 @@ export class Supervisor {
       images: this.images,
       health,
       runningSince,
+      shortage: this.pressure,
     };
   }
 

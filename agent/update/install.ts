@@ -1,12 +1,15 @@
 /** From a signed payload to a trial on record: pull, unpack into the free slot, check, and only then say so to the launcher. */
+import { makePrivateDirectory } from "#agent/lib/atomic-file.ts";
 import { within } from "#agent/lib/deadline.ts";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { AgentReport } from "#agent/wire/protocol/reported.ts";
+import { isDiskFull } from "./passing.ts";
 import type { UpdateParts } from "./ports.ts";
 import type { Records } from "./records.ts";
+import { checkRoom } from "./room.ts";
 import { smokeCheck } from "./smoke.ts";
-import { beginInstall, beginTrial, startedKey } from "./state.ts";
+import { beginInstall, beginTrial, delayedKey, startedKey } from "./state.ts";
 import { checkParts, checkRelease, completeNode, readRelease } from "./tree.ts";
 
 /** While the device is away the restart waits: a trial without a controller could only fail. */
@@ -33,9 +36,12 @@ export async function install(
     const path = await pull(parts, wanted, show, signal);
     show({ phase: "installing", reason: "" });
     await fill(parts, records, slot, wanted, path, signal);
-  } finally {
-    payloads.unpin(digest);
+  } catch (error) {
+    // What is removed to make room would be fetched again by each try.
+    if (!isDiskFull(error) || signal.aborted) payloads.unpin(digest);
+    throw error;
   }
+  payloads.unpin(digest);
   await online(parts, show, signal);
   await records.write(beginTrial(await records.read(), slot, wanted, parts.trialMs));
   signal.throwIfAborted();
@@ -65,13 +71,14 @@ async function fill(
 ): Promise<void> {
   const { native, launch, tree: running, args } = parts;
   // What was checked on the way in may have rotted since.
-  await verify(native, path, wanted.digest).catch(async (error: unknown) => {
+  const neededBytes = await verify(native, path, wanted.digest).catch(async (error: unknown) => {
     await parts.payloads.discard(wanted.digest);
     throw new LightvError("LV_UNAVAILABLE", `the payload in the store was damaged: ${messageOf(error)}`, {
       hint: "it is fetched again",
       cause: error,
     });
   });
+  await haveRoom(parts, records, slot, wanted, neededBytes);
   await records.write(beginInstall(await records.read(), launch.slot, slot));
   const tree = await records.emptySlot(slot);
   signal.throwIfAborted();
@@ -85,13 +92,34 @@ async function fill(
   await native.syncFileSystem(tree);
 }
 
-/** What is unpacked is what was signed. */
-async function verify(native: UpdateParts["native"], path: string, wanted: string): Promise<void> {
-  const { digest } = JSON.parse(await native.verifyImage(path)) as { digest?: unknown };
+/** What is unpacked is what was signed. Gives the bytes of its files. */
+async function verify(native: UpdateParts["native"], path: string, wanted: string): Promise<number> {
+  const { digest, erofsSize } = JSON.parse(await native.verifyImage(path)) as { digest?: unknown; erofsSize?: unknown };
   if (digest !== wanted) throw new LightvError("LV_IMAGE_DIGEST", `${path} is another image`, { hint: "it is fetched again" });
+  return typeof erofsSize === "number" ? erofsSize : 0;
 }
 
-async function online(parts: UpdateParts, show: Show, signal: AbortSignal): Promise<void> {
+/** Before the slot's tree, which is the one to fall back to, is given up. Told once for each attempt. */
+async function haveRoom(
+  { events, freeBytes, version: running }: UpdateParts,
+  records: Records,
+  slot: "a" | "b",
+  { version, digest, attempt = 0 }: DesiredAgent,
+  neededBytes: number,
+): Promise<void> {
+  await makePrivateDirectory(records.path);
+  const room = { neededBytes, freeBytes: await freeBytes(records.path), givenBytes: await records.bytesOf(slot) };
+  try {
+    checkRoom(room, slot);
+  } catch (error) {
+    const data = { version, digest, reason: messageOf(error), running };
+    events.addOnce(delayedKey({ digest, attempt }), { type: "agent.update-delayed", data });
+    throw error;
+  }
+}
+
+/** Waits for it: a trial without the controller could only fail. */
+export async function online(parts: UpdateParts, show: Show, signal: AbortSignal): Promise<void> {
   for (let late = lacking(parts); late !== undefined; late = lacking(parts)) {
     show({ phase: "installing", reason: `is ready, and waits for the controller${late}: the new version has to report to it` });
     await parts.clock.sleep(ONLINE_POLL_MS, signal);

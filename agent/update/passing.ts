@@ -14,11 +14,21 @@ const EDQUOT = 122;
 const PASSING_ERRNOS: readonly number[] = [EIO, EAGAIN, ENOMEM, ETXTBSY, ENOSPC, EROFS, EDQUOT];
 /** sqlite.org/rescode.html */
 const SQLITE_FULL = 13;
+/** BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB. */
+const SQLITE_DEVICES: readonly number[] = [5, 6, 8, 10, 11, SQLITE_FULL, 14, 26];
 
 export function mayPass(error: unknown): boolean {
   if (error instanceof LightvError && PASSING.includes(error.code)) return true;
   const origin = originOf(error);
   return origin.code === "ERR_SQLITE_ERROR" || PASSING_ERRNOS.includes(errnoNumber(origin));
+}
+
+/** Of an agent that can't start: the disk, the database's file or another process is in the way of any version. */
+export function isDevices(error: unknown): boolean {
+  if (error instanceof LightvError && ["LV_DISK_FULL", "LV_CONFLICT"].includes(error.code)) return true;
+  const origin = originOf(error);
+  const primary = typeof origin.errcode === "number" ? origin.errcode & 0xff : 0;
+  return SQLITE_DEVICES.includes(primary) || PASSING_ERRNOS.includes(errnoNumber(origin));
 }
 
 export function isDiskFull(error: unknown): boolean {

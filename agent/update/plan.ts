@@ -27,6 +27,8 @@ export type UpdatePlan =
   | { readonly do: "prove" }
   /** Everything is in place but the launcher has not tried it: it could not write. */
   | { readonly do: "relaunch" }
+  /** It was tried, and there was no network to report through: again, once there is. */
+  | { readonly do: "resume" }
   | { readonly do: "install"; readonly slot: "a" | "b" };
 
 export function plan(situation: Situation): UpdatePlan {
@@ -40,7 +42,8 @@ export function plan(situation: Situation): UpdatePlan {
     return { do: "remember", reason: `version ${wanted.version} ${failure.wasTried ? "was rolled back" : "failed"}: ${failure.reason}` };
   const why = unfit(situation, wanted);
   if (why !== undefined) return refuse(why, true);
-  if (state?.trial?.digest === wanted.digest && (state.trial.attempt ?? 0) === (wanted.attempt ?? 0)) return { do: "relaunch" };
+  if (state?.trial?.digest === wanted.digest && (state.trial.attempt ?? 0) === (wanted.attempt ?? 0))
+    return { do: state.trial.waits === true ? "resume" : "relaunch" };
   return { do: "install", slot: freeSlot(launch.slot) };
 }
 

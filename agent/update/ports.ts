@@ -28,7 +28,7 @@ export interface PayloadSource {
 
 /** Of the native addon. */
 export interface Unpacker {
-  /** Resolves with what the image says of itself, as JSON, its digest among it. */
+  /** Resolves with what the image says of itself, as JSON, its digest and the size of its file system among it. */
   verifyImage(path: string): Promise<string>;
   unpackImage(path: string, directory: string): Promise<void>;
   syncFileSystem(path: string): Promise<void>;
@@ -54,6 +54,14 @@ export interface UpdateParts {
   readonly events: UpdateEvents;
   readonly payloads: PayloadSource;
   readonly native: Unpacker;
+  /** Bytes that are free where `path` lies. */
+  readonly freeBytes: (path: string) => Promise<number>;
+  /** There is a network at all, whoever can be reached through it. */
+  readonly hasNetwork: () => boolean;
+  /** Starts a sandbox of this image, and removes it. False: the image is not there. Throws why it can't be started. */
+  readonly proveSandbox: (digest: string) => Promise<boolean>;
+  /** Removes what a proof left that was killed halfway. */
+  readonly clearProof: () => Promise<void>;
   /** The controller can be reached now. */
   readonly isOnline: () => boolean;
   /** Events that the controller has not acknowledged yet. */

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makePrivateDirectory, readFileIfExists, writeFileAtomic } from "#agent/lib/atomic-file.ts";
 import type { Slot } from "./launch.ts";
+import { bytesOfTree } from "./room.ts";
 import { parseSlotState, type SlotState } from "./state.ts";
 
 export class Records {
@@ -33,9 +34,14 @@ export class Records {
     await writeFileAtomic(join(this.path, "state.json"), `${JSON.stringify(state)}\n`);
   }
 
-  /** Why this trial ends, for whoever starts next. */
-  async leaveNote(digest: string, reason: string): Promise<void> {
-    await writeFileAtomic(join(this.path, "note.json"), `${JSON.stringify({ digest, reason })}\n`);
+  /** Why this trial ends, for whoever starts next. `again`: that says nothing of the version. */
+  async leaveNote(digest: string, reason: string, again: boolean): Promise<void> {
+    await writeFileAtomic(join(this.path, "note.json"), `${JSON.stringify({ digest, reason, ...(again ? { again } : {}) })}\n`);
+  }
+
+  /** What is on the disk for `slot` comes free when it is emptied. */
+  async bytesOf(slot: "a" | "b"): Promise<number> {
+    return bytesOfTree(this.tree(slot));
   }
 
   /** A new, empty directory for a slot. */

@@ -7,11 +7,13 @@ import type { Slot } from "./launch.ts";
 const SlotName = Type.Union([Type.Literal("usr"), Type.Literal("a"), Type.Literal("b")]);
 const Payload = { version: Type.String(), digest: Type.String(), attempt: Type.Optional(Type.Integer({ minimum: 0 })) };
 
-const ProvenTree = Type.Object({ ...Payload, told: Type.Optional(Type.Boolean()) });
+const ProvenTree = Type.Object({ ...Payload, told: Type.Optional(Type.Boolean()), crashed: Type.Optional(Type.Boolean()) });
 const Trial = Type.Object({
   ...Payload,
   slot: Type.Union([Type.Literal("a"), Type.Literal("b")]),
   tries: Type.Array(Type.String()),
+  /** It found no network, and is to be tried when there is one. */
+  waits: Type.Optional(Type.Boolean()),
   deadlineMs: Type.Integer({ minimum: 0 }),
 });
 const FailedUpdate = Type.Object({
@@ -63,6 +65,12 @@ export function beginTrial(state: SlotState, slot: "a" | "b", wanted: DesiredAge
   return { ...state, trial: { slot, version, digest, attempt, tries: [], deadlineMs } };
 }
 
+/** There is a network now: the launcher may try what has waited for one. */
+export function resumeTrial(state: SlotState): SlotState {
+  const { trial } = state;
+  return trial === undefined || trial === null ? state : { ...state, trial: { ...trial, waits: false } };
+}
+
 /** The agent on trial has reported: it is what runs from now on. */
 export function commitTrial(state: SlotState): SlotState {
   const { trial } = state;
@@ -101,6 +109,11 @@ export function withoutTrial(state: SlotState, bootId: string): SlotState | unde
 /** Key of agent.update-started. Good until the update has an end that is told. */
 export function startedKey({ digest, attempt = 0 }: Pick<DesiredAgent, "digest" | "attempt">): string {
   return `agent-update-started:${digest}:${attempt}`;
+}
+
+/** Key of agent.update-delayed: told once for each update that is asked for. */
+export function delayedKey({ digest, attempt = 0 }: Pick<DesiredAgent, "digest" | "attempt">): string {
+  return `agent-update-delayed:${digest}:${attempt}`;
 }
 
 /** Everything in the record that has become an event. */

@@ -5,13 +5,13 @@
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import type { AgentReport } from "#agent/wire/protocol/reported.ts";
-import { install } from "./install.ts";
+import { install, online } from "./install.ts";
 import { trustOf } from "./keys.ts";
 import { isDiskFull, mayPass } from "./passing.ts";
 import { plan, runningDigest, type UpdatePlan } from "./plan.ts";
 import type { UpdateParts } from "./ports.ts";
 import { Records } from "./records.ts";
-import { addFailed, allTold, type SlotState, startedKey, withoutTrial } from "./state.ts";
+import { addFailed, allTold, delayedKey, resumeTrial, type SlotState, startedKey, withoutTrial } from "./state.ts";
 import { prove } from "./trial.ts";
 
 /** Between two tries after what may pass: a full disk, no network. */
@@ -61,10 +61,12 @@ export class Updater {
   }
 
   setWanted(wanted: DesiredAgent | undefined): void {
-    const same = wanted?.digest === this.wanted?.digest && wanted?.attempt === this.wanted?.attempt;
+    const before = this.wanted;
+    const same = wanted?.digest === before?.digest && wanted?.attempt === before?.attempt;
     this.wanted = wanted;
     if (!same) {
       this.failures = 0;
+      if (before !== undefined) this.parts.payloads.unpin(before.digest);
       this.operation.abort(new LightvError("LV_STALE_REVISION", "another version is wanted now"));
       // What was said of the one before must not be taken for this one's.
       if (!this.parts.launch.trial) this.shown = { phase: wanted === undefined ? "current" : "pulling", reason: "" };
@@ -113,12 +115,13 @@ export class Updater {
   /** Tells what the launcher and the agents before us could not tell, and clears away what they left. */
   private async recover(): Promise<void> {
     const { records } = this;
-    const { launch, log } = this.parts;
+    const { launch, log, clearProof } = this.parts;
     if (records === undefined) return;
     const state = await records.read();
     this.digest = runningDigest(state, launch.slot) ?? (launch.trial ? state.trial?.digest : undefined);
     if (launch.trial && state.trial?.slot === launch.slot) return;
     await this.tell(state);
+    await clearProof().catch((error: unknown) => log.warn(messageOf(error)));
     for (const name of await records.sweep(state, launch.slot)) log.info(`removed ${name} of an update that did not end`);
   }
 
@@ -131,13 +134,13 @@ export class Updater {
       const data = { version: one.version, digest: one.digest, reason: one.reason, running: version };
       if (one.wasTried === true) events.addOnce(key, { type: "agent.rolled-back", data });
       else events.addOnce(key, { type: "agent.update-failed", data });
-      keys.push(key, startedKey(one));
+      keys.push(key, startedKey(one), delayedKey(one));
     }
     const tree = launch.slot === "usr" ? undefined : state.proven?.[launch.slot];
     if (tree !== undefined && tree.told !== true) {
       const key = `agent-updated:${tree.digest}:${tree.attempt ?? 0}`;
       events.addOnce(key, { type: "agent.updated", data: { version: tree.version, digest: tree.digest, slot: launch.slot } });
-      keys.push(key, startedKey(tree));
+      keys.push(key, startedKey(tree), delayedKey(tree));
     }
     if (keys.length === 0) return;
     await this.records?.write(allTold(state));
@@ -173,6 +176,9 @@ export class Updater {
         return undefined;
       case "relaunch":
         return this.relaunch(state);
+      case "resume":
+        if (records !== undefined) await this.resume(records);
+        return undefined;
       case "install":
         if (records === undefined || wanted === undefined) return undefined;
         await this.install(records, next.slot, wanted);
@@ -219,6 +225,15 @@ export class Updater {
     if (state !== undefined) await this.records?.write(state);
     this.parts.end("the new version is to be tried", false);
     return RELAUNCH_MS;
+  }
+
+  /** It had no network in its trial. */
+  private async resume(records: Records): Promise<void> {
+    const signal = AbortSignal.any([this.operation.signal, this.stopping.signal]);
+    await online(this.parts, (shown) => this.show(shown), signal);
+    await records.write(resumeTrial(await records.read()));
+    signal.throwIfAborted();
+    this.parts.end("the new version is to be tried again: there is a network now", false);
   }
 
   private async install(records: Records, slot: "a" | "b", wanted: DesiredAgent): Promise<void> {

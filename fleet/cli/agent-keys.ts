@@ -1,6 +1,6 @@
 /** `lightv fleet keygen` and `sign-agent`: who may give devices a new agent. Needs no controller. */
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
-import { open, readFile, writeFile } from "node:fs/promises";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { keyId, signAgent } from "#agent/lib/agent-signature.ts";
 import { errnoOf, LightvError, messageOf } from "#agent/lib/errors.ts";
@@ -10,11 +10,8 @@ export function agentKeyVerbs(fleet: Command): void {
     .command("keygen <file>")
     .description("Make a key pair for signing agents: FILE (keep it secret) and FILE.pub.pem (for devices' update-keys-dir)")
     .action(async (file: string) => {
-      const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-      const open = `${file.replace(/\.pem$/, "")}.pub.pem`;
-      await writeNew(file, privateKey.export({ type: "pkcs8", format: "pem" }), 0o600);
-      await writeNew(open, publicKey.export({ type: "spki", format: "pem" }), 0o644);
-      console.log(`key ${keyId(publicKey)}: ${file} (secret), ${open} (for devices)`);
+      const { id, open } = await makeKeyPair(file);
+      console.log(`key ${id}: ${file} (secret), ${open} (for devices)`);
     });
 
   fleet
@@ -34,6 +31,20 @@ export function agentKeyVerbs(fleet: Command): void {
       await writeFile(output, `${JSON.stringify(signature)}\n`);
       console.log(`${output}: version ${version} for ${image.architecture}, ${image.digest}, key ${signature.key}`);
     });
+}
+
+/** Both files, or neither: half a pair would be in the way of the next try. Gives the key's id and the public part's path. */
+export async function makeKeyPair(file: string): Promise<{ id: string; open: string }> {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const open = `${file.replace(/\.pem$/, "")}.pub.pem`;
+  await writeNew(file, privateKey.export({ type: "pkcs8", format: "pem" }), 0o600);
+  try {
+    await writeNew(open, publicKey.export({ type: "spki", format: "pem" }), 0o644);
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+  return { id: keyId(publicKey), open };
 }
 
 /** All of it is checked: a signature is for what is there. */
@@ -57,8 +68,15 @@ async function read(path: string): Promise<string> {
 }
 
 async function writeNew(path: string, content: string | Buffer, mode: number): Promise<void> {
-  await writeFile(path, content, { flag: "wx", mode }).catch((error: unknown) => {
+  try {
+    await writeFile(path, content, { flag: "wx", mode });
+  } catch (error) {
     if (errnoOf(error) === "EEXIST") throw new LightvError("LV_CONFLICT", `${path} exists already`, { hint: "choose another name" });
-    throw error;
-  });
+    // "wx" has made it, or nobody has: what is there is half of ours.
+    await rm(path, { force: true }).catch(() => undefined);
+    throw new LightvError("LV_USAGE", `can't write ${path}: ${messageOf(error)}`, {
+      hint: "nothing was made; choose another place",
+      cause: error,
+    });
+  }
 }

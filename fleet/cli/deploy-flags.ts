@@ -1,6 +1,7 @@
 /** From the flags of `lightv fleet deploy` (Docker's names where Docker has them) to the app as the API takes it. Pure. */
 import { LightvError } from "#agent/lib/errors.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
+import { PRIORITIES, type Priority } from "#agent/wire/protocol/priority.ts";
 import { parseBytes, parseCpus, parseDuration, parseInteger, parsePairs } from "./values.ts";
 
 /** An app whose image is a name or a digest. */
@@ -13,6 +14,7 @@ export interface DeployFlags {
   readonly cpus?: string;
   readonly cpusetCpus?: string;
   readonly pidsLimit?: string;
+  readonly priority?: string;
   readonly env: readonly string[];
   readonly label: readonly string[];
   readonly port: readonly string[];
@@ -48,6 +50,7 @@ export function specFromFlags(base: AppSpec, flags: DeployFlags, command: readon
   if (flags.readOnly) spec.readOnly = true;
   if (flags.stopSignal !== undefined) spec.stopSignal = flags.stopSignal.replace(/^SIG/, "");
   if (flags.stopTimeout !== undefined) spec.stopTimeoutMs = parseDuration("--stop-timeout", flags.stopTimeout);
+  if (flags.priority !== undefined) spec.priority = priorityOf(flags.priority);
   const budget = budgetOf(flags);
   if (Object.keys(budget).length > 0) spec.budget = { ...spec.budget, ...budget };
   const ports = flags.port.map(portOf);
@@ -70,6 +73,12 @@ function budgetOf(flags: DeployFlags): NonNullable<AppSpec["budget"]> {
     ...(flags.cpusetCpus === undefined ? {} : { cpuset: flags.cpusetCpus }),
     ...(flags.pidsLimit === undefined ? {} : { pids: parseInteger("--pids-limit", flags.pidsLimit, 1) }),
   };
+}
+
+function priorityOf(text: string): Priority {
+  const found = PRIORITIES.find((priority) => priority === text);
+  if (found === undefined) throw wrong("--priority", text, PRIORITIES.join(", "));
+  return found;
 }
 
 /** An app that opens a port needs a network to open it on: the device's. */

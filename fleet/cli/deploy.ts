@@ -29,6 +29,7 @@ export function deployVerbs(fleet: Command): void {
     .option("--cpus <n>", "CPUs: 0.5")
     .option("--cpuset-cpus <list>", "which CPUs: 0-2,4")
     .option("--pids-limit <n>", "processes")
+    .option("--priority <class>", "critical, normal or low: who gives way when the device is short of memory")
     .option("-e, --env <key=value>", "environment", many)
     .option("-l, --label <key=value>", "label", many)
     .option("--port <port>", "a port that the app opens on the device (PORT, PORT/udp)", many)
@@ -156,8 +157,8 @@ export type Condition = (view: DeviceView) => true | string;
 /** An app that did not change keeps its sandbox, and with it the revision that it was made from. */
 function isRunning(view: DeviceView, name: string, desired: DesiredView, same: boolean): true | string {
   if (!view.online) return "the device is offline";
-  if ((view.reported?.desiredRevision ?? 0) < desired.revision) return "the device has not taken it yet";
   const report = view.reported?.apps.find((app) => app.name === name);
+  if ((view.reported?.desiredRevision ?? 0) < desired.revision) return notTaken(report);
   if (report === undefined) return "pending";
   if (report.revision < desired.revision && !same) {
     // The device went back to the version before by itself: what was asked for will not come.
@@ -175,8 +176,13 @@ function isRunning(view: DeviceView, name: string, desired: DesiredView, same: b
 function isGone(view: DeviceView, name: string, revision: number): true | string {
   if (!view.online) return "the device is offline";
   const report = view.reported?.apps.find((app) => app.name === name);
-  if ((view.reported?.desiredRevision ?? 0) < revision) return "the device has not taken it yet";
+  if ((view.reported?.desiredRevision ?? 0) < revision) return notTaken(report);
   return report === undefined ? true : describe(report);
+}
+
+/** A device whose disk does not take a desired state says so in the apps' reasons. */
+function notTaken(report: AppReport | undefined): string {
+  return `the device has not taken it yet${report === undefined || report.reason === "" ? "" : `: ${report.reason}`}`;
 }
 
 function describe({ phase, reason, progress }: AppReport): string {

@@ -45,6 +45,12 @@ export class Dispatcher {
     await this.#send(device, "ack", { seq, now: this.#iso() });
   }
 
+  /** A device has connected in a session that is over: it hears which one is the latest, and begins another. */
+  async outrun(device: string): Promise<void> {
+    const row = await findDevice(this.#options.store.db, device);
+    if (row !== undefined) await this.#send(device, "ack", { seq: row.acked_seq, now: this.#iso(), session: row.session });
+  }
+
   /** A device has connected: where its events stand, what it shall run, what it has yet to answer. */
   async greet(device: string): Promise<void> {
     const { store, now } = this.#options;

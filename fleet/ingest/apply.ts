@@ -23,6 +23,8 @@ export type Effect =
   | { readonly do: "reject"; readonly device: string; readonly channel: Incoming["channel"]; readonly reason: string }
   | { readonly do: "audit"; readonly device: string; readonly action: "event.gap" | "event.conflict"; readonly detail: string }
   | { readonly do: "ack"; readonly device: string; readonly seq: number }
+  /** The device says that it is there in a session that is over: its disk has gone back. */
+  | { readonly do: "outrun"; readonly device: string }
   /** The device is there anew: tell it what it may have missed. */
   | { readonly do: "greet"; readonly device: string }
   /** The device runs another revision than it shall. */
@@ -41,7 +43,7 @@ export async function apply(db: Db, { device: id, channel, payload }: Incoming, 
   const message = parsed.value;
   switch (channel) {
     case "status":
-      return applyStatus(db, id, message as Status, now);
+      return applyStatus(db, device, message as Status, now);
     case "reported":
       return applyReported(db, device, message as Reported, now);
     case "event":
@@ -53,8 +55,14 @@ export async function apply(db: Db, { device: id, channel, payload }: Incoming, 
   }
 }
 
-async function applyStatus(db: Db, device: string, status: Status, now: number): Promise<Effect[]> {
-  if (!(await takeStatus(db, device, status, now))) return [{ do: "count", what: "staleStatus", by: 1 }];
+async function applyStatus(db: Db, before: DeviceRow, status: Status, now: number): Promise<Effect[]> {
+  const device = before.id;
+  if (!(await takeStatus(db, device, status, now))) {
+    const stale: Effect = { do: "count", what: "staleStatus", by: 1 };
+    // The same session of the same boot is a message that came twice, or behind its own last will.
+    const again = status.session === before.session && status.bootId === before.boot_id;
+    return status.online && !again ? [stale, { do: "outrun", device }] : [stale];
+  }
   const told: Effect = { do: "feed", item: { type: "status", device, data: status } };
   return status.online ? [told, { do: "greet", device }] : [told];
 }

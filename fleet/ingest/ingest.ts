@@ -120,6 +120,9 @@ export class Ingest {
       case "greet":
         this.#detached(dispatcher.greet(effect.device));
         break;
+      case "outrun":
+        this.#detached(dispatcher.outrun(effect.device));
+        break;
       case "remind":
         this.#detached(dispatcher.remind(effect.device));
         break;

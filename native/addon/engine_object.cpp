@@ -29,6 +29,11 @@ Result<Answer> create(const Engine& engine, const std::string& request) {
   return text(engine.create(std::move(*parsed)));
 }
 
+Result<Answer> update(const Engine& engine, const std::string& id, const std::string& limits) {
+  const Result<Limits> parsed = parseLimits(limits);
+  return parsed ? done(engine.update(id, *parsed, std::nullopt)) : Result<Answer>(parsed.error());
+}
+
 Result<Answer> list(const Engine& engine) {
   const Result<std::vector<SandboxInfo>> all = engine.list();
   if (!all) return all.error();
@@ -64,6 +69,9 @@ void addLifeMethods(const std::function<void(const char*, Method)>& add, const s
     return [engine, id = a.text(0, "id"), force = a.boolean(1, "force"), volumes = a.boolean(2, "volumes")] {
       return done(engine.remove(id, force, volumes));
     };
+  });
+  add("update", [](const Engine& engine, Arguments& a) -> Work {
+    return [engine, id = a.text(0, "id"), limits = a.text(1, "limitsJson")] { return update(engine, id, limits); };
   });
   add("exec", [](const Engine& engine, Arguments& a) -> Work {
     return [engine, id = a.text(0, "id"), request = a.text(1, "execJson")] {

@@ -37,23 +37,23 @@ std::string valueOf(const std::vector<std::string>& args, const std::string& fla
   return value;
 }
 
-/** `root` of lightvd's configuration: launcher and agent must mean the same directory. Empty when it isn't there. */
-std::string rootOfConfig(const std::string& path) {
+/** `root` or `runroot` of lightvd's configuration: launcher and agent must mean the same. Empty when it isn't there. */
+std::string pathOfConfig(const std::string& path, std::string_view key) {
   const Result<std::string> text = readFile(path);
   if (!text) return "";
   for (const std::string& line : split(*text, '\n')) {
     const std::size_t at = line.find('=');
-    if (at != std::string::npos && trim(std::string_view(line).substr(0, at)) == "root")
+    if (at != std::string::npos && trim(std::string_view(line).substr(0, at)) == key)
       return std::string(trim(std::string_view(line).substr(at + 1)));
   }
   return "";
 }
 
-std::string rootOf(const Engine& engine, const std::vector<std::string>& args) {
-  if (std::string given = valueOf(args, "--root"); !given.empty()) return given;
+std::string pathOf(const std::string& key, const std::vector<std::string>& args, const std::string& otherwise) {
+  if (std::string given = valueOf(args, "--" + key); !given.empty()) return given;
   const std::string config = valueOf(args, "--config");
-  if (std::string root = rootOfConfig(config.empty() ? kDefaultConfig : config); !root.empty()) return root;
-  return engine.paths().root;
+  std::string path = pathOfConfig(config.empty() ? kDefaultConfig : config, key);
+  return path.empty() ? otherwise : path;
 }
 
 std::string variable(const char* name) {
@@ -65,15 +65,16 @@ int runAgentLaunch(const Engine& engine, const Parsed& parsed) {
   std::vector<std::string> args = parsed.args;
   const bool ended = !args.empty() && args.front() == kEnded;
   if (ended) args.erase(args.begin());
-  const SlotFiles files{rootOf(engine, args) + "/agent/slots"};
-  if (ended) {
-    const ServiceEnd end{variable("SERVICE_RESULT"), variable("EXIT_CODE"), variable("EXIT_STATUS")};
-    const Status noted = noteServiceEnd(files, end);
-    return noted ? 0 : fail(parsed, noted.error());
-  }
+  const SlotFiles files{pathOf("root", args, engine.paths().root) + "/agent/slots",
+                        pathOf("runroot", args, engine.paths().run)};
   const std::string tree = ownTree();
   const Result<Release> release = readRelease(tree);
   const LaunchOptions options{files, tree, release ? release->version : ""};
+  if (ended) {
+    const ServiceEnd end{variable("SERVICE_RESULT"), variable("EXIT_CODE"), variable("EXIT_STATUS")};
+    const Status noted = noteServiceEnd(options, end);
+    return noted ? 0 : fail(parsed, noted.error());
+  }
   return fail(parsed, launchAgent(options, args), kNotInvokable);
 }
 

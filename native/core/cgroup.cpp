@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "core/cgroup_limits.hpp"
+#include "core/device_rules.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -209,25 +210,18 @@ Status Cgroup::remove(unsigned timeoutMs) const {
 }
 
 void Cgroup::restrictDevices(const std::vector<std::string>& allowed, std::vector<std::string>& warnings) const {
+  const std::vector<DeviceRule> rules = deviceRules(allowed);
   const std::string directory = directoryOf("devices", false);
-  if (directory.empty()) {
-    if (!v2Path().empty()) warnings.push_back("device access is not filtered by cgroup on this machine");
-    return;
+  Status status;
+  if (!directory.empty()) {
+    status = writeControlFile(directory + "/devices.deny", "a");
+    for (const DeviceRule& rule : rules) {
+      if (status.ok()) status = writeControlFile(directory + "/devices.allow", toControlText(rule));
+    }
+  } else if (const Fd v2 = v2Directory(); v2) {
+    status = attachDeviceFilter(v2.get(), rules);
   }
-  // Docker's list: any node may be made, these may be used.
-  std::vector<std::string> rules{"c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",
-                                 "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm"};
-  for (const std::string& path : allowed) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) < 0) continue;  // launch() tells that it is missing
-    rules.push_back(std::string(S_ISBLK(info.st_mode) ? "b " : "c ") + std::to_string(major(info.st_rdev)) + ":" +
-                    std::to_string(minor(info.st_rdev)) + " rwm");
-  }
-  Status status = writeControlFile(directory + "/devices.deny", "a");
-  for (const std::string& rule : rules) {
-    if (status.ok()) status = writeControlFile(directory + "/devices.allow", rule);
-  }
-  if (!status) warnings.push_back(status.error().message());
+  if (!status) warnings.push_back("device access is not filtered: " + status.error().message());
 }
 
 }  // namespace lightv

@@ -59,7 +59,7 @@ class Cgroup {
   [[nodiscard]] Result<std::vector<Fd>> openProcs(bool withV2) const;
   /**
    * Only the standard device nodes and `allowed` (host paths) may be opened, others not even with CAP_MKNOD.
-   * v1's devices controller; v2 wants a BPF program, so there it is a warning.
+   * v1's devices controller, or a BPF program on v2. Where neither is to be had it is a warning.
    */
   void restrictDevices(const std::vector<std::string>& allowed, std::vector<std::string>& warnings) const;
   /** Absolute, one a hierarchy. */

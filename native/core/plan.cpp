@@ -135,7 +135,8 @@ void addMasks(Plan& plan) {
                            "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"}) {
     plan.push_back(make(Step::hide, path));
   }
-  for (const char* path : {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}) {
+  for (const char* path :
+       {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/pressure", "/proc/sys", "/proc/sysrq-trigger"}) {
     plan.push_back(make(Step::protect, path));
   }
 }

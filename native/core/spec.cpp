@@ -232,8 +232,26 @@ Result<Spec> parseSpec(std::string_view json) {
   Spec spec;
   readIdentity(*reader, spec);
   readSpecSettings(*reader, spec);
-  if (Status finished = reader->finish(); !finished) return finished.error();
+  if (Status finished = reader->finish(spec.unknownKeys); !finished) return finished.error();
   return spec;
+}
+
+std::string unknownKeysWarning(const std::vector<std::string>& keys) {
+  constexpr std::size_t kMostNames = 8;
+  std::string text;
+  for (std::size_t at = 0; at < keys.size() && at < kMostNames; at++) text += (at == 0 ? "" : ", ") + keys[at];
+  if (text.empty()) return "";
+  if (keys.size() > kMostNames) text += ", and " + std::to_string(keys.size() - kMostNames) + " more";
+  return "without effect, as this version does not know it: " + text;
+}
+
+Result<Limits> parseLimits(std::string_view json) {
+  Result<JsonReader> reader = JsonReader::parse(json, "limits");
+  if (!reader) return reader.error();
+  Limits limits;
+  readLimits(*reader, limits);
+  if (Status finished = reader->finish(); !finished) return finished.error();
+  return limits;
 }
 
 std::string toJson(const Spec& spec) {

@@ -111,14 +111,23 @@ struct Spec {
   bool autoRemove = false;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;  // the engine's own and the agent's: app, revision
+  std::vector<std::string> unknownKeys;            // of config.json: what a newer version wrote and this one leaves out
 
   bool operator==(const Spec&) const = default;
 };
 
-/** Parses config.json. Unknown keys, wrong types and values out of range are errors that name the key. */
+/**
+ * Parses config.json. Wrong types and values out of range are errors that name the key. Unknown keys are none: an agent
+ * over the air may be newer than the monitor that starts what it has made.
+ */
 Result<Spec> parseSpec(std::string_view json);
+/** What to tell of them; empty when there are none. */
+std::string unknownKeysWarning(const std::vector<std::string>& keys);
 
-/** The same as JSON; `parseSpec(toJson(s)) == s`. */
+/** The same as JSON, without unknown keys; `parseSpec(toJson(s)) == s`. */
 std::string toJson(const Spec& spec);
+
+/** Parses the object `limits` of config.json alone, as strictly. What is absent is not limited. */
+Result<Limits> parseLimits(std::string_view json);
 
 }  // namespace lightv

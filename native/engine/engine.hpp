@@ -52,6 +52,9 @@ struct StartOptions {
   std::string monitorBinary;  // empty: fork
   Stdio attach;               // descriptors to attach from the first byte; -1: detached
   bool attachStdin = false;   // wants Started::stdinWrite or ptyMaster
+  /** So long has the monitor to answer, in milliseconds: unpacking a large image where there is no EROFS takes minutes.
+   */
+  int answerTimeoutMs = 600'000;
 };
 
 struct Started {
@@ -76,7 +79,8 @@ class Engine {
 
   /** Writes the sandbox's directory and claims its name. Returns the id. */
   [[nodiscard]] Result<std::string> create(CreateRequest request) const;
-  /** Returns when the workload runs, or why it can't (launch()'s error convention). Starting what runs is EALREADY. */
+  /** Returns when the workload runs, or why it can't (launch()'s error convention). Starting what runs is EALREADY.
+   * ETIMEDOUT: its monitor did not answer; it was killed, and what it had begun has ended. */
   [[nodiscard]] Result<Started> start(const std::string& id, const StartOptions& options) const;
   /** Full id for a name, an id or a unique prefix of one. ENOENT: "No such sandbox". */
   [[nodiscard]] Result<std::string> find(const std::string& nameOrId) const;

@@ -5,7 +5,7 @@
 
 namespace lightv {
 
-Result<ExecRequest> parseExecRequest(const std::string& json, const Spec& sandbox) {
+Result<ExecRequest> parseExecRequest(const std::string& json, const Spec& sandbox, bool newerWriter) {
   constexpr std::uint32_t kMaxTimeoutMs = 3'600'000;
   constexpr std::uint32_t kMaxOutputBytes = 1U << 20;
   Result<JsonReader> reader = JsonReader::parse(json, "exec request");
@@ -22,7 +22,8 @@ Result<ExecRequest> parseExecRequest(const std::string& json, const Spec& sandbo
   reader->boolean("privileged", request.exec.privileged);
   reader->number("timeoutMs", request.timeoutMs, 1, kMaxTimeoutMs);
   reader->number("maxOutputBytes", request.maxOutputBytes, 1, kMaxOutputBytes);
-  if (Status read = reader->finish(); !read) return read.error();
+  const Status read = newerWriter ? reader->finish(request.unknownKeys) : reader->finish();
+  if (!read) return read.error();
   request.exec.env = mergeEnv(sandbox.env, env);
   return request;
 }

@@ -39,7 +39,7 @@ Result<SpawnRequest> parseSpawnRequest(std::string_view json) {
   for (const std::string* path : {&request.paths.root, &request.paths.run}) {
     if (!path->starts_with('/')) reader->fail("root", "and \"run\" must be absolute paths");
   }
-  if (Status read = reader->finish(); !read) return read.error();
+  if (Status read = reader->finish(request.unknownKeys); !read) return read.error();
   return request;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "monitor/layout.hpp"
 #include "sys/fd.hpp"
@@ -19,6 +20,7 @@ struct SpawnRequest {
   Paths paths;
   std::string id;
   std::string exec;
+  std::vector<std::string> unknownKeys;  // a newer agent's: left out
 };
 
 std::string toJson(const SpawnRequest& request);

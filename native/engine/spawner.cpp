@@ -15,6 +15,7 @@
 #include "engine/spawn_talk.hpp"
 #include "monitor/control.hpp"
 #include "monitor/monitor.hpp"
+#include "sys/file.hpp"
 #include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
 
@@ -28,13 +29,20 @@ bool mayAsk(int connection) {
   return peer && (peer->uid == 0 || peer->uid == geteuid());
 }
 
+/** In the journal: whoever asked is newer than this package. */
+void sayUnknown(const std::vector<std::string>& keys) {
+  const std::string warning = unknownKeysWarning(keys);
+  if (!warning.empty()) (void)writeAll(STDERR_FILENO, "lightv spawner: a request: " + warning + "\n", "stderr");
+}
+
 Result<ExecHandle> startProgram(const SpawnRequest& request, const Message& message) {
   if (message.fdCount != 2) return Error{"exec", EPROTO, request.id};
   const Engine engine(request.paths);
   const Result<SandboxInfo> info = engine.info(request.id);
   if (!info) return info.error();
-  Result<ExecRequest> exec = parseExecRequest(request.exec, info->spec);
+  Result<ExecRequest> exec = parseExecRequest(request.exec, info->spec, true);
   if (!exec) return exec.error();
+  sayUnknown(exec->unknownKeys);
   exec->exec.stdio = Stdio{-1, message.fds[0].get(), message.fds[1].get()};
   return engine.exec(request.id, exec->exec);
 }
@@ -67,6 +75,7 @@ int serve(Fd connection) {
   if (!message || message->endOfFile) return 1;
   const Result<SpawnRequest> request = parseSpawnRequest(message->text);
   if (!request) return sendMessage(connection.get(), errorAnswer(request.error())) ? 0 : 1;
+  sayUnknown(request->unknownKeys);
   if (request->op == SpawnOp::exec) return exec(connection.get(), *request, std::move(*message));
   if (message->fdCount != 1) return 1;
   return keepOnlyStartSocket(message->fds[0].get()) ? monitorMain(request->paths, request->id) : 1;

@@ -11,6 +11,7 @@
 #include "engine/talk.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
+#include "sys/json.hpp"
 
 namespace lightv {
 namespace {
@@ -33,8 +34,11 @@ Status rewriteConfig(const SandboxFiles& files, Change change) {
   if (!text) return text.error().err == ENOENT ? noSuchSandbox(files.id()) : text.error();
   Result<Spec> spec = parseSpec(*text);
   if (!spec) return spec.error();
+  const std::string before = toJson(*spec);
   if (Status changed = change(*spec); !changed) return changed;
-  return writeFileAtomic(files.config(), toJson(*spec), 0600, Durable::yes);
+  // A newer version that comes back counts on what it wrote.
+  const std::string after = spec->unknownKeys.empty() ? toJson(*spec) : keepUnknown(toJson(*spec), *text, before);
+  return writeFileAtomic(files.config(), after, 0600, Durable::yes);
 }
 
 }  // namespace

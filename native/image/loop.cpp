@@ -37,7 +37,7 @@ Result<Fd> openDevice(int number, std::string& path) {
 }
 
 // Before 5.8: three steps in which the device is half made. EBUSY at the first: another process was faster.
-Status configureInSteps(int device, int file, const std::string& path) {
+Status configureInSteps(int device, int file, const std::string& path, bool direct) {
   if (::ioctl(device, LOOP_SET_FD, file) < 0) return Error{"LOOP_SET_FD", errno, path};
   loop_info64 info{};
   info.lo_flags = kFlags;
@@ -47,19 +47,20 @@ Status configureInSteps(int device, int file, const std::string& path) {
     return Error{"LOOP_SET_STATUS64", err, path};
   }
   (void)::ioctl(device, LOOP_SET_BLOCK_SIZE, static_cast<unsigned long>(kBlockSize));
-  (void)::ioctl(device, LOOP_SET_DIRECT_IO, 1UL);
+  if (direct) (void)::ioctl(device, LOOP_SET_DIRECT_IO, 1UL);
   return {};
 }
 
-Status configure(int device, int file, const std::string& path) {
+Status configure(int device, int file, const std::string& path, bool direct) {
   loop_config config{};
   config.fd = static_cast<__u32>(file);
   config.block_size = kBlockSize;
-  config.info.lo_flags = kFlags | LO_FLAGS_DIRECT_IO;
+  config.info.lo_flags = kFlags;
+  if (direct) config.info.lo_flags |= LO_FLAGS_DIRECT_IO;
   if (::ioctl(device, LOOP_CONFIGURE, &config) == 0) return {};
   if (errno == EBUSY) return Error{"LOOP_CONFIGURE", errno, path};
   // ENOTTY or EINVAL: a kernel before 5.8, or a file whose system has no direct I/O, which newer ones refuse at once.
-  return configureInSteps(device, file, path);
+  return configureInSteps(device, file, path, direct);
 }
 
 }  // namespace
@@ -67,6 +68,10 @@ Status configure(int device, int file, const std::string& path) {
 Result<LoopDevice> attachLoop(int file) {
   const Result<Fd> control = openFile("/dev/loop-control", O_RDWR);
   if (!control) return control.error();
+  // An overlay takes direct I/O for granted; where the file lies on a tmpfs below it each read is EIO then
+  // (kernel 6.1).
+  const Result<bool> overlay = liesOnOverlay("/proc/self/fd/" + std::to_string(file));
+  const bool direct = overlay && !*overlay;
   // LOOP_CTL_GET_FREE reserves nothing: whoever configures the device first has it, the others ask again.
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     const int number = ::ioctl(control->get(), LOOP_CTL_GET_FREE);
@@ -75,7 +80,7 @@ Result<LoopDevice> attachLoop(int file) {
     Result<Fd> device = openDevice(number, loop.path);
     if (!device && device.error().err != ENXIO) return device.error();
     if (!device) continue;
-    const Status configured = configure(device->get(), file, loop.path);
+    const Status configured = configure(device->get(), file, loop.path, direct);
     if (configured) {
       loop.fd = std::move(*device);
       return loop;

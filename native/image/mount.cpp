@@ -83,7 +83,11 @@ Result<ImageMount> finish(Result<Fd> mount, MountWay way) {
 
 Result<ImageMount> mountBest(int image, const std::string& path, const std::string& digest,
                              const std::string& unpackRoot) {
-  Result<Fd> file = mountFile(image, path);
+  // A file system counts its layers: an overlay, EROFS on a file of it and the sandbox's own overlay would be one too
+  // many (FILESYSTEM_MAX_STACK_DEPTH). A loop device counts for none.
+  const Result<bool> overlay = liesOnOverlay("/proc/self/fd/" + std::to_string(image));
+  const bool stacked = overlay && *overlay;
+  Result<Fd> file = stacked ? Result<Fd>(Error{"mount EROFS", ENOTBLK, path}) : mountFile(image, path);
   if (file || !lacksFileMounts(file.error().err)) return finish(std::move(file), MountWay::file);
   Result<Fd> loop = mountLoop(image, path);
   if (loop || !lacksLoopMounts(loop.error().err)) return finish(std::move(loop), MountWay::loop);

@@ -55,6 +55,7 @@ Result<ControlRequest> parseRequest(std::string_view json) {
   if (request.op == ControlOp::restartPolicy) {
     readRestartPolicy(*reader, request.restart);
   }
+  tolerate(*reader);
   if (Status status = reader->finish(); !status) return status.error();
   return request;
 }

@@ -8,9 +8,10 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "image/image.hpp"
-#include "sys/file.hpp"
+#include "monitor/writable_layer.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/time.hpp"
 
@@ -41,20 +42,6 @@ Status openPipes(const Spec& spec, Pipes& pipes) {
   return spec.openStdin ? openPipe(pipes.in) : Status();
 }
 
-/** The overlay's upper directory becomes "/" inside: it needs the image root's owner and mode, not our 0700. */
-Status makeWritableLayer(const SandboxFiles& files, int rootMount) {
-  if (exists(files.upper())) return makeDirs(files.work());
-  struct stat root {};
-  if (fstat(rootMount, &root) != 0) return Error{"stat", errno, "the image's root"};
-  const std::string fresh = files.directory() + "/upper.new";
-  if (Status status = makeDirs(files.work()); !status) return status;
-  if (Status status = makeDirs(fresh); !status) return status;
-  if (chown(fresh.c_str(), root.st_uid, root.st_gid) != 0) return Error{"chown", errno, fresh};
-  if (chmod(fresh.c_str(), root.st_mode & 07777) != 0) return Error{"chmod", errno, fresh};
-  if (rename(fresh.c_str(), files.upper().c_str()) != 0) return Error{"rename", errno, fresh};
-  return {};
-}
-
 Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
                           TerminalSize size) {
   Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
@@ -62,9 +49,10 @@ Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution
   LaunchParts parts;
   parts.rootMount = image->mount.get();
   if (!spec.readOnlyRoot) {
-    if (Status status = makeWritableLayer(files, parts.rootMount); !status) return status.error();
-    parts.upperDir = files.upper();
-    parts.workDir = files.work();
+    Result<WritableLayer> layer = makeWritableLayer(files, parts.rootMount, execution.warnings);
+    if (!layer) return layer.error();
+    parts.upperDir = std::move(layer->upper);
+    parts.workDir = std::move(layer->work);
   }
   parts.cgroup = &execution.cgroup;
   parts.stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};

@@ -77,6 +77,8 @@ Status Life::start() {
   out_.open(std::move(execution_.output));
   err_.open(std::move(execution_.errors));
   state_.warnings = execution_.warnings;
+  if (std::string unknown = unknownKeysWarning(spec_.unknownKeys); !unknown.empty())
+    state_.warnings.push_back("config.json: " + unknown);
   if (!logWarning_.empty()) state_.warnings.push_back(logWarning_);
   state_.pid = execution_.launched.workloadPid;
   state_.initPid = execution_.launched.initPid;

@@ -1,6 +1,7 @@
 #include "monitor/monitor.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,6 +54,12 @@ Result<Spec> readConfig(const SandboxFiles& files) {
   return parseSpec(*text);
 }
 
+/** The starter has given up, or is dead: what it asked for is not wanted any more. */
+bool isAbandoned(int socket) {
+  pollfd entry{socket, 0, 0};
+  return poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0;
+}
+
 int refuse(int socket, const Error& error) {
   (void)sendMessage(socket, errorAnswer(error));
   return 1;
@@ -70,6 +77,7 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
   if (!lock) return refuse(socket.get(), lock.error());
   Result<Spec> spec = readConfig(files);
   if (!spec) return refuse(socket.get(), spec.error());
+  if (isAbandoned(socket.get())) return 1;
   if (Status joined = ensureMonitorGroup(spec->cgroupParent); !joined) return refuse(socket.get(), joined.error());
   (void)fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   Life life(files, std::move(*spec));

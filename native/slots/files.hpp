@@ -8,12 +8,14 @@
 
 namespace lightv {
 
-/** ROOT/agent/slots: state.json, note.json, and the trees a and b. */
+/** ROOT/agent/slots: state.json, note.json, and the trees a and b. RUNROOT: what a reboot forgets. */
 struct SlotFiles {
   std::string directory;
+  std::string run;
 
   [[nodiscard]] std::string state() const { return directory + "/state.json"; }
   [[nodiscard]] std::string note() const { return directory + "/note.json"; }
+  [[nodiscard]] std::string ends() const { return run + "/agent-ends.json"; }
   [[nodiscard]] std::string tree(Slot slot) const { return directory + "/" + slotName(slot); }
 };
 

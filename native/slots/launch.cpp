@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "slots/decide.hpp"
+#include "slots/ends.hpp"
 #include "slots/guard.hpp"
 #include "slots/tree.hpp"
 #include "sys/file.hpp"
@@ -32,6 +33,7 @@ Situation look(const LaunchOptions& options) {
   situation.flawA = flawOfTree(options.files.tree(Slot::a));
   situation.flawB = flawOfTree(options.files.tree(Slot::b));
   situation.note = loadTrialNote(options.files);
+  situation.ends = loadEnds(options.files, situation.bootId);
   return situation;
 }
 
@@ -103,24 +105,16 @@ Error launchAgent(const LaunchOptions& options, std::span<const std::string> arg
   return last;
 }
 
-std::string describeEnd(const ServiceEnd& end) {
-  if (end.result == "watchdog") return "it hung, and the service manager's watchdog killed it";
-  if (end.result == "timeout") return "it was not ready in time, and the service manager killed it";
-  if (end.result == "oom-kill") return "the kernel killed it for want of memory";
-  if (end.code == "exited") return "it exited with status " + end.status + " without having reported";
-  if (end.code == "killed" || end.code == "dumped") return "signal " + end.status + " ended it before it had reported";
-  return "it ended without having reported";
-}
-
-Status noteServiceEnd(const SlotFiles& files, const ServiceEnd& end) {
-  std::string complaint;
-  const std::optional<SlotState> state = loadSlotState(files, complaint);
-  if (!state || !state->trial) return {};
-  const std::vector<std::string>& tries = state->trial->tries;
-  const Result<std::string> boot = currentBootId();
-  // The end of the agent before: the trial has not begun.
-  if (!boot || std::find(tries.begin(), tries.end(), *boot) == tries.end()) return {};
-  return leaveTrialNote(files, {state->trial->digest, describeEnd(end)});
+Status noteServiceEnd(const LaunchOptions& options, const ServiceEnd& end) {
+  const Situation situation = look(options);
+  if (!situation.state || situation.state->base != situation.base) return {};
+  const std::optional<Trial>& trial = situation.state->trial;
+  if (trial && std::find(trial->tries.begin(), trial->tries.end(), situation.bootId) != trial->tries.end())
+    return leaveTrialNote(options.files, {trial->digest, describeEnd(end)});
+  if (!isCrash(end)) return {};
+  // What the launcher chose is what ran: it would choose the same again before this end is counted.
+  const Slot ran = standingOrder(situation, *situation.state).front();
+  return saveEnds(options.files, withEnd(situation.ends, ran, describeEnd(end), monotonicUs() / 1000));
 }
 
 }  // namespace lightv

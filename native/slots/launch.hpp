@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "slots/ends.hpp"
 #include "slots/files.hpp"
 
 namespace lightv {
@@ -20,13 +21,10 @@ struct LaunchOptions {
  */
 Error launchAgent(const LaunchOptions& options, std::span<const std::string> arguments);
 
-/** How a service ended, as the service manager tells it to ExecStopPost (systemd.exec(5)). */
-struct ServiceEnd {
-  std::string result, code, status;  // $SERVICE_RESULT, $EXIT_CODE, $EXIT_STATUS
-};
-/** Leaves it as a note when a trial is on; does nothing otherwise. */
-Status noteServiceEnd(const SlotFiles& files, const ServiceEnd& end);
-/** One sentence for people. */
-std::string describeEnd(const ServiceEnd& end);
+/**
+ * Keeps what the service manager tells of an agent's end: as a note when a trial is on, else as one crash more of the
+ * tree that ran, if it was one. Does nothing where nothing came over the air.
+ */
+Status noteServiceEnd(const LaunchOptions& options, const ServiceEnd& end);
 
 }  // namespace lightv

@@ -35,6 +35,7 @@ std::optional<ProvenTree> readProven(JsonReader& parent, const char* key) {
   ProvenTree tree;
   readIdentity(reader, tree.version, tree.digest, tree.attempt);
   reader.boolean("told", tree.told);
+  reader.boolean("crashed", tree.crashed);
   forgiveOthers(reader);
   return tree;
 }
@@ -47,6 +48,7 @@ Trial readTrial(JsonReader reader) {
   readIdentity(reader, trial.version, trial.digest, trial.attempt);
   reader.texts("tries", trial.tries);
   if (trial.tries.size() > kMaxTries) reader.fail("tries", "has too many entries");
+  reader.boolean("waits", trial.waits);
   reader.number("deadlineMs", trial.deadlineMs, 0U, std::numeric_limits<std::uint32_t>::max());
   trial.deadlineMs = std::clamp(trial.deadlineMs, kMinDeadlineMs, kMaxDeadlineMs);
   forgiveOthers(reader);
@@ -67,7 +69,9 @@ FailedUpdate readFailed(JsonReader& reader) {
 void writeProven(JsonWriter& writer, const char* key, const std::optional<ProvenTree>& tree) {
   if (!tree) return;
   writer.beginObject(key).member("version", tree->version).member("digest", tree->digest);
-  writer.member("attempt", tree->attempt).member("told", tree->told).endObject();
+  writer.member("attempt", tree->attempt).member("told", tree->told);
+  if (tree->crashed) writer.member("crashed", true);
+  writer.endObject();
 }
 
 void writeTrial(JsonWriter& writer, const std::optional<Trial>& trial) {
@@ -77,7 +81,18 @@ void writeTrial(JsonWriter& writer, const std::optional<Trial>& trial) {
   }
   writer.beginObject("trial").member("slot", slotName(trial->slot)).member("version", trial->version);
   writer.member("digest", trial->digest).member("attempt", trial->attempt).member("tries", trial->tries);
+  if (trial->waits) writer.member("waits", true);
   writer.member("deadlineMs", trial->deadlineMs).endObject();
+}
+
+/** What ran and was given up; one entry a payload, the oldest goes. */
+void remember(SlotState& state, FailedUpdate entry, std::uint32_t attempt) {
+  if (entry.reason.size() > kMaxReason) entry.reason.resize(kMaxReason);
+  entry.attempt = attempt;
+  entry.wasTried = true;
+  std::erase_if(state.failed, [&](const FailedUpdate& one) { return one.digest == entry.digest; });
+  state.failed.push_back(std::move(entry));
+  if (state.failed.size() > kMaxFailed) state.failed.erase(state.failed.begin());
 }
 
 }  // namespace
@@ -124,19 +139,25 @@ std::string toJson(const SlotState& state) {
   return writer.text();
 }
 
+void condemn(SlotState& state, Slot slot, std::string reason, std::string at) {
+  std::optional<ProvenTree>& tree = slot == Slot::b ? state.b : state.a;
+  if (slot == Slot::usr || !tree) return;
+  tree->crashed = true;
+  remember(state, {.version = tree->version, .digest = tree->digest, .reason = std::move(reason), .at = std::move(at)},
+           tree->attempt);
+  if (state.committed != slot) return;
+  const Slot other = slot == Slot::a ? Slot::b : Slot::a;
+  const std::optional<ProvenTree>& next = state.proven(other);
+  const bool good = next && !next->crashed && !(state.trial && state.trial->slot == other);
+  state.committed = good ? other : Slot::usr;
+}
+
 void failTrial(SlotState& state, std::string reason, std::string at) {
   if (!state.trial) return;
-  if (reason.size() > kMaxReason) reason.resize(kMaxReason);
-  const Trial& trial = *state.trial;
-  std::erase_if(state.failed, [&](const FailedUpdate& one) { return one.digest == trial.digest; });
-  state.failed.push_back({.version = trial.version,
-                          .digest = trial.digest,
-                          .reason = std::move(reason),
-                          .at = std::move(at),
-                          .attempt = trial.attempt,
-                          .wasTried = true});
-  if (state.failed.size() > kMaxFailed) state.failed.erase(state.failed.begin());
+  const Trial trial = *state.trial;
   state.trial.reset();
+  remember(state, {.version = trial.version, .digest = trial.digest, .reason = std::move(reason), .at = std::move(at)},
+           trial.attempt);
 }
 
 Result<TrialNote> parseTrialNote(std::string_view text) {
@@ -146,6 +167,7 @@ Result<TrialNote> parseTrialNote(std::string_view text) {
   reader->require("digest");
   reader->text("digest", note.digest);
   reader->text("reason", note.reason);
+  reader->boolean("again", note.again);
   forgiveOthers(*reader);
   if (Status status = reader->finish(); !status) return Error{"read", EBADMSG, status.error().message()};
   return note;
@@ -153,7 +175,9 @@ Result<TrialNote> parseTrialNote(std::string_view text) {
 
 std::string toJson(const TrialNote& note) {
   JsonWriter writer;
-  writer.beginObject().member("digest", note.digest).member("reason", note.reason).endObject();
+  writer.beginObject().member("digest", note.digest).member("reason", note.reason);
+  if (note.again) writer.member("again", true);
+  writer.endObject();
   return writer.text();
 }
 

@@ -20,7 +20,8 @@ const char* slotName(Slot slot);
 struct ProvenTree {
   std::string version, digest;
   std::uint32_t attempt = 0;
-  bool told = false;  // agent.updated is in the outbox
+  bool told = false;     // agent.updated is in the outbox
+  bool crashed = false;  // it ended again and again since: only when nothing else is left
   bool operator==(const ProvenTree&) const = default;
 };
 
@@ -29,7 +30,8 @@ struct Trial {
   Slot slot = Slot::a;
   std::string version, digest;
   std::uint32_t attempt = 0;
-  std::vector<std::string> tries;  // boot ids
+  std::vector<std::string> tries;  // boot ids; one that found no network is marked (kNoNetworkMark)
+  bool waits = false;              // for an agent that is online and takes this away
   std::uint32_t deadlineMs = 60'000;
   bool operator==(const Trial&) const = default;
 };
@@ -62,12 +64,18 @@ constexpr std::uint32_t kMinDeadlineMs = 5'000, kMaxDeadlineMs = 600'000;
 Result<SlotState> parseSlotState(std::string_view text);
 std::string toJson(const SlotState& state);
 
+/** Behind the boot id of a try that found no network: it counts, and does not keep this boot from another. */
+constexpr const char* kNoNetworkMark = "+";
+
+/** The tree is bad now although it was in force: remembered as a failure, and another one is committed. */
+void condemn(SlotState& state, Slot slot, std::string reason, std::string at);
 /** Ends the trial as a failure: remembered, bounded, the reason cut to what fits. */
 void failTrial(SlotState& state, std::string reason, std::string at);
 
 /** What is known of how a trial ended, left by whoever ended it (guard, service manager, the agent itself). */
 struct TrialNote {
   std::string digest, reason;
+  bool again = false;  // there was no network at all: that says nothing of the version
 };
 Result<TrialNote> parseTrialNote(std::string_view text);
 std::string toJson(const TrialNote& note);

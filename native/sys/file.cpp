@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -186,6 +188,12 @@ Result<std::vector<std::string>> listDir(const std::string& path) {
 bool exists(const std::string& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0;
+}
+
+Result<bool> liesOnOverlay(const std::string& path) {
+  struct statfs fs {};
+  if (::statfs(path.c_str(), &fs) != 0) return Error{"statfs", errno, path};
+  return static_cast<unsigned long>(fs.f_type) == OVERLAYFS_SUPER_MAGIC;
 }
 
 Status syncDir(const std::string& path) {

@@ -47,6 +47,9 @@ Result<std::vector<std::string>> listDir(const std::string& path);
 /** True for anything that lstat(2) sees. */
 bool exists(const std::string& path);
 
+/** Whether a file or directory lies on an overlay file system (statfs(2)). */
+Result<bool> liesOnOverlay(const std::string& path);
+
 /** fsync of a directory, so that a rename in it survives a power cut. */
 Status syncDir(const std::string& path);
 

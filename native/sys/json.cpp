@@ -77,7 +77,31 @@ bool readNumber(const Json& json, T& out, T min, T max) {
   return true;
 }
 
+void addUnknown(Json& fresh, const Json& original, const Json& known) {
+  if (fresh.is_object() && original.is_object() && known.is_object()) {
+    for (const auto& [key, value] : original.items()) {
+      const auto mine = known.find(key);
+      const auto there = fresh.find(key);
+      if (there == fresh.end()) {
+        if (mine == known.end()) fresh[key] = value;
+      } else if (mine != known.end()) {
+        addUnknown(*there, value, *mine);
+      }
+    }
+  }
+  if (!fresh.is_array() || !original.is_array() || !known.is_array()) return;
+  if (fresh.size() != original.size() || known.size() != original.size()) return;
+  for (std::size_t at = 0; at < fresh.size(); at++) addUnknown(fresh[at], original[at], known[at]);
+}
+
 }  // namespace
+
+std::string keepUnknown(std::string_view fresh, std::string_view original, std::string_view known) {
+  if (isTooDeep(original)) return std::string(fresh);
+  Json whole = Json::parse(fresh, nullptr, false);
+  addUnknown(whole, Json::parse(original, nullptr, false), Json::parse(known, nullptr, false));
+  return whole.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 Result<JsonReader> JsonReader::parse(std::string_view text, std::string what) {
   if (isTooDeep(text)) return Error{std::move(what), EINVAL, "nested too deep"};
@@ -238,12 +262,17 @@ std::vector<std::string> JsonReader::keys() const {
 }
 
 Status JsonReader::finish() const {
+  std::vector<std::string> unknown;
+  if (Status read = finish(unknown); !read) return read;
+  if (unknown.empty()) return {};
+  return Error{document_->what, EINVAL, "unknown key \"" + unknown.front() + "\""};
+}
+
+Status JsonReader::finish(std::vector<std::string>& unknown) const {
   if (document_->error) return *document_->error;
   for (const Node& node : document_->nodes) {
     for (const auto& item : node.json->items()) {
-      if (node.asked.count(item.key()) == 0) {
-        return Error{document_->what, EINVAL, "unknown key \"" + node.path + item.key() + "\""};
-      }
+      if (node.asked.count(item.key()) == 0) unknown.push_back(node.path + item.key());
     }
   }
   return {};

@@ -70,6 +70,8 @@ class JsonReader {
   void fail(const char* key, const std::string& message);
   /** The first error, or the first unknown key. */
   [[nodiscard]] Status finish() const;
+  /** For what a newer version may have written: unknown keys are given, with their paths, instead of being an error. */
+  [[nodiscard]] Status finish(std::vector<std::string>& unknown) const;
 
  private:
   struct Document;
@@ -80,6 +82,12 @@ class JsonReader {
   std::shared_ptr<Document> document_;
   Node* node_ = nullptr;
 };
+
+/**
+ * `fresh` with what a newer version wrote into `original`: the keys that are not in `known`, which is `original` as
+ * this version reads and writes it. In arrays only as long as their lengths are the same. All three are JSON of ours.
+ */
+std::string keepUnknown(std::string_view fresh, std::string_view original, std::string_view known);
 
 /** Appends JSON text; commas and quotes are its business, nesting the caller's. Keys come out in the order given. */
 class JsonWriter {

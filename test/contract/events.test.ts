@@ -16,7 +16,7 @@ function sent(): string[] {
   for (const entry of readdirSync(agent, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !entry.name.endsWith(".ts") || entry.parentPath.includes("wire")) continue;
     const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
-    for (const [, type = ""] of text.matchAll(/\btype: ["`]((?:agent|app|events|image|message)\.[^"`]+)["`]/g))
+    for (const [, type = ""] of text.matchAll(/\btype: ["`]((?:agent|app|device|events|image|message)\.[^"`]+)["`]/g))
       for (const word of type.includes("${") ? HEALTH : [""]) types.add(type.replace(/\$\{[^}]*\}/, word));
   }
   return [...types].sort();

@@ -76,6 +76,8 @@ test(
     disk.fill(0);
     const revision = await world.desire([app, { ...app, name: "second" }]);
     await until("the agent to say that it can't write", () => (/ENOSPC|full|no space/i.test(world.agentLog()) ? true : undefined));
+    const waiting = await watch.reported("second", ({ phase }) => phase === "pending");
+    assert.match(waiting.reason, new RegExp(`^revision ${revision} is not taken yet: LV_DISK_FULL: `), "the controller is told why");
     // Long enough for the log to meet the full disk, too.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     assert.is((await watch.reported("app", () => true)).pid, pid, "the app keeps its process on the full disk");

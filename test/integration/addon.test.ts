@@ -181,6 +181,18 @@ test("a sandbox goes through its life", async (t) => {
   assert.is((await failure(engine.info(id))).errno, 2);
 });
 
+test("limits of a sandbox that runs change at once, and stay", async (t) => {
+  const { engine } = await machine(t);
+  const id = await started(engine, "sleep", "1000");
+  await engine.update(id, JSON.stringify({ memoryMax: 32 << 20, pidsMax: 7 }));
+  const stats = JSON.parse(await engine.stats(id)) as SandboxStats;
+  assert.is(stats.memoryLimitBytes, 32 << 20);
+  assert.is(stats.pidsLimit, 7);
+  assert.is((await infoOf(engine, id)).spec.limits?.pidsMax, 7);
+  assert.match((await failure(engine.update(id, '{"pids":7}'))).message, /pids/);
+  assert.match((await failure(engine.update("0123456789abcdef", "{}"))).message, /No such sandbox/);
+});
+
 test("a command that is not there is an error of exec, ENOENT", async (t) => {
   const { engine } = await machine(t);
   const id = await engine.create(JSON.stringify({ image: "test", command: ["/no/such"] }));

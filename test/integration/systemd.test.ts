@@ -63,3 +63,19 @@ test("nothing that is started for a workload by the spawner is confined by its u
   const closed = /^(Private|Protect|Restrict|SystemCall|CapabilityBoundingSet|NoNewPrivileges|MemoryDeny|LockPersonality|Device)/m;
   assert.not.match(text, closed);
 });
+
+test("a burst of starts can't put the spawner's socket into failed", () => {
+  assert.match(readFileSync(join(UNITS, "lightv-spawn.socket"), "utf8"), /^TriggerLimitIntervalSec=0$/m);
+});
+
+test("the controller's keys may stay root's: each that the configuration names is passed to it, as the manual says", () => {
+  const unit = readFileSync(join(UNITS, "lightv-fleet.service"), "utf8");
+  const passed = [...unit.matchAll(/^LoadCredential=(\S+)$/gm)].map(([, name]) => name);
+  assert.equal(passed, ["lightv-fleet.api.key", "lightv-fleet.mqtt.key", "lightv-fleet.mqtt.password"]);
+  const manual = readFileSync(join(UNITS, "../../docs/operations.md"), "utf8");
+  const conf = readFileSync(join(UNITS, "../fleet/lightv-fleet.conf"), "utf8");
+  for (const name of passed) {
+    assert.ok(manual.includes(`/etc/credstore/${name}`), name);
+    assert.ok(conf.includes(`/run/credentials/lightv-fleet.service/${name}`), name);
+  }
+});

@@ -4,7 +4,8 @@ import type { LightvError } from "#agent/lib/errors.ts";
 import { OUTBOX_SCHEMA, Outbox } from "#agent/reporter/outbox.ts";
 import { SandboxEngine } from "#agent/sandbox/engine.ts";
 import { type ImageFacts, TIMING, type Timing } from "#agent/supervisor/model.ts";
-import type { Images } from "#agent/supervisor/ports.ts";
+import type { DiskSpace, Images } from "#agent/supervisor/ports.ts";
+import type { Reading } from "#agent/supervisor/pressure.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
@@ -63,6 +64,9 @@ export class Rig {
   readonly clock = new FakeClock();
   readonly native = new FakeNative(this.clock);
   readonly images = new FakeImages();
+  /** What the device's memory is like. */
+  reading: Reading = { someAvg10: 0, fullAvg10: 0, availableBytes: 512 * MIB, totalBytes: 1024 * MIB };
+  space: DiskSpace = { freeBytes: 512 * MIB, totalBytes: 1024 * MIB };
   database: DatabaseSync;
   supervisor: Supervisor;
   outbox: Outbox;
@@ -128,6 +132,8 @@ export class Rig {
       capacity: { memoryTotalBytes: this.options.memoryBytes ?? 1024 * MIB, memoryReserveBytes: 0 },
       architecture: "amd64",
       operationTimeoutMs: 60_000,
+      pressure: async () => this.reading,
+      disk: async () => this.space,
     });
     return [supervisor, outbox];
   }

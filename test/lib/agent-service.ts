@@ -99,6 +99,15 @@ export class ServiceWorld extends World {
     await this.#loop;
   }
 
+  /** The controller has acknowledged what the running agent wrote at its start: nothing that ended before counts any more. */
+  async heard(): Promise<void> {
+    await until("the agent to be heard", async () => {
+      const starts = (await this.events()).filter(({ type }) => type === "agent.started");
+      const known = starts.some(({ data }) => data.pid === this.agent?.pid);
+      return known && !existsSync(join(this.box.runRoot, "agent-ends.json")) ? true : undefined;
+    });
+  }
+
   /** Ends what runs now without a word; the service starts it again. */
   killAgent(): void {
     this.agent?.kill("SIGKILL");

@@ -3,7 +3,7 @@
  * really do is tested with the real addon in test/integration.
  */
 import type { NativeEngine } from "#agent/sandbox/native.ts";
-import type { CreateRequest, ExecRequest, SandboxInfo } from "#agent/sandbox/types.ts";
+import type { CreateRequest, ExecRequest, SandboxInfo, SandboxStats } from "#agent/sandbox/types.ts";
 import type { FakeClock } from "./fake-clock.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -27,6 +27,8 @@ export class FakeNative {
   readonly behaviour = new Map<string, Behaviour>();
   /** What programs that are executed inside end with, by their first word; 0 when it is not here. */
   readonly execExitCodes = new Map<string, number>();
+  /** Counters of a sandbox, by id. */
+  readonly counters = new Map<string, SandboxStats>();
   /** Called before each call: may throw, to end the agent there. */
   beforeCall: (name: string) => void = () => undefined;
 
@@ -46,7 +48,8 @@ export class FakeNative {
       find: async (id) => id,
       info: async (id) => JSON.stringify(this.get(id)),
       list: async () => JSON.stringify([...this.sandboxes.values()]),
-      stats: async () => JSON.stringify({ memoryBytes: 1000, oomKills: 0 }),
+      stats: async (id) => JSON.stringify({ memoryBytes: 1000, oomKills: 0, ...this.counters.get(id) }),
+      update: (id, json) => call("update", () => void Object.assign(this.get(id), { spec: { limits: JSON.parse(json) } })),
       stop: (id) => call("stop", () => this.end(id, { exitCode: 143, signal: 15 })),
       kill: (id) => call("kill", () => this.end(id, { exitCode: 137, signal: 9 })),
       remove: (id) => call("remove", () => this.remove(id)),
@@ -91,7 +94,7 @@ export class FakeNative {
     const id = (++this.ids).toString(16).padStart(16, "0");
     const { name, image, annotations } = request;
     const base = { id, name, imageDigest: image, status: "created" as const, pid: 0, startedAt: "", exit: null, warnings: [], annotations };
-    this.sandboxes.set(id, { ...base, request });
+    this.sandboxes.set(id, { ...base, spec: { limits: request.limits }, request });
     return id;
   }
 

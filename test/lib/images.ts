@@ -20,7 +20,7 @@ export interface TestImageOptions {
   readonly entrypoint?: readonly string[];
   readonly env?: readonly string[];
   readonly config?: ImageConfig;
-  /** More files: absolute path to content; mode 0644, or 0755 when the content begins with "#!". */
+  /** More files: absolute path to content; mode 0644, or 0755 for scripts ("#!") and ELF programs. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly architecture?: string;
   /** A static busybox of that architecture; default: this machine's. */
@@ -102,7 +102,7 @@ function makeTree(options: TestImageOptions, scratch: string): Tree {
     const bytes = Buffer.from(content);
     const spool = join(scratch, String(index));
     writeFileSync(spool, bytes);
-    const mode = bytes.subarray(0, 2).toString("latin1") === "#!" ? 0o755 : 0o644;
+    const mode = /^(#!|\x7fELF)/.test(bytes.subarray(0, 4).toString("latin1")) ? 0o755 : 0o644;
     if (dirname(path) !== "/" && tree.get(dirname(path)) === undefined) tree.put(dirname(path), directory(PLAIN));
     tree.put(path, { ...PLAIN, mode, kind: "file", content: { path: spool, offset: 0, length: bytes.length } });
   }

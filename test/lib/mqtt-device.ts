@@ -22,6 +22,7 @@ export interface Received {
 
 export interface DeviceOptions extends Partial<IClientOptions> {
   readonly session?: number;
+  readonly bootId?: string;
   /** Do not subscribe, do not say that we are there. */
   readonly silent?: boolean;
 }
@@ -32,11 +33,13 @@ export class MqttDevice {
   readonly received: Received[] = [];
   readonly #wakes = new Set<() => void>();
   readonly #session: number;
+  readonly #bootId: string;
 
-  constructor(id: string, client: MqttClient, session: number) {
+  constructor(id: string, client: MqttClient, session: number, bootId = BOOT) {
     this.id = id;
     this.client = client;
     this.#session = session;
+    this.#bootId = bootId;
     client.on("error", () => undefined);
     client.on("message", (topic, payload, packet) => {
       const channel = parseTopic(topic)?.channel;
@@ -52,7 +55,7 @@ export class MqttDevice {
   }
 
   status(online: boolean, session = this.#session): Promise<unknown> {
-    return this.publish("status", { session, online, bootId: BOOT, agentVersion: "0.1.0", at: at() }, true);
+    return this.publish("status", { session, online, bootId: this.#bootId, agentVersion: "0.1.0", at: at() }, true);
   }
 
   reported(n: number, desiredRevision: number, more: object = {}): Promise<unknown> {
@@ -113,9 +116,9 @@ export function closedOf({ client }: MqttDevice): Promise<void> {
 
 /** Connects, subscribes, says that it is there. Rejects when the broker refuses. */
 export async function connectDevice(credentials: EnrollResponse, options: DeviceOptions = {}): Promise<MqttDevice> {
-  const { session = 1, silent = false, ...more } = options;
+  const { session = 1, bootId = BOOT, silent = false, ...more } = options;
   const { device, password, mqttUrl } = credentials;
-  const will = { session, online: false, bootId: BOOT, agentVersion: "0.1.0", at: at() };
+  const will = { session, online: false, bootId, agentVersion: "0.1.0", at: at() };
   const client = mqtt.connect(mqttUrl, {
     clientId: device,
     username: device,
@@ -127,7 +130,7 @@ export async function connectDevice(credentials: EnrollResponse, options: Device
     will: { topic: topicOf(device, "status"), payload: Buffer.from(JSON.stringify(will)), qos: 1, retain: true },
     ...more,
   });
-  const found = new MqttDevice(device, client, session);
+  const found = new MqttDevice(device, client, session, bootId);
   await new Promise<void>((resolve, reject) => {
     client.once("connect", () => resolve());
     client.once("error", reject);

@@ -186,8 +186,6 @@ TEST_CASE("terminal: exec gets one of the sandbox's own") {
   exec.terminal = true;
   Result<ExecHandle> handle = execInside(spec, sandbox.launched->initPid, sandbox.cgroup, exec);
   REQUIRE_MESSAGE(handle.ok(), (handle.ok() ? "" : handle.error().message()));
-  char buffer[64] = {};
-  CHECK(::read(handle->ptyMaster.get(), buffer, sizeof buffer - 1) > 0);
-  CHECK(std::string(buffer) == "/dev/pts/0\r\n");
+  CHECK(readUntil(handle->ptyMaster.get(), "\n") == "/dev/pts/0\r\n");
   CHECK(test::waitFor(handle->pid) == 0);
 }

@@ -108,7 +108,11 @@ class Capture {
 
 class Home {
  public:
-  Home() : engine_(Paths{dir_.at("root"), dir_.at("run")}), parent_("/lightv-test-" + std::to_string(::getpid())) {}
+  Home() : Home("") {}
+  /** With a root elsewhere, when it is not empty. */
+  explicit Home(const std::string& root)
+      : engine_(Paths{root.empty() ? dir_.at("root") : root, dir_.at("run")}),
+        parent_("/lightv-test-" + std::to_string(::getpid())) {}
   Home(const Home&) = delete;
   Home& operator=(const Home&) = delete;
   ~Home() {

@@ -1,11 +1,15 @@
 // Monitors and creators that are killed: nothing is left, nothing is wrong, and other sandboxes don't notice.
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "engine/names.hpp"
 #include "engine_fixture.hpp"
+#include "monitor/control.hpp"
 #include "monitor/layout.hpp"
 #include "monitor/lock.hpp"
+#include "monitor/monitor.hpp"
 #include "monitor/records.hpp"
+#include "sys/socket.hpp"
 
 using namespace enginetest;
 
@@ -238,4 +242,67 @@ TEST_CASE("engine: an end that can't be written down is told all the same, and w
   CHECK(written->find("\"exitCode\":7") != std::string::npos);
   CHECK_FALSE(exists(home.paths().run + "/sandboxes/" + id + "/state.json"));
   CHECK(home.engine().remove(id, false, false).ok());
+}
+
+TEST_CASE("engine: a monitor that hangs is given up in time and killed, and the sandbox can be started again") {
+  if (!canRun()) return;
+  const Home home;
+  const std::string id = home.make(home.request({"/bin/sleep", "1000"}));
+  const SandboxFiles files(home.paths(), id);
+  const std::string aside = files.config() + ".aside";
+  REQUIRE(::rename(files.config().c_str(), aside.c_str()) == 0);
+  REQUIRE(::mkfifo(files.config().c_str(), 0600) == 0);  // whoever reads it waits for a writer
+  const Result<Started> started = home.engine().start(id, {.answerTimeoutMs = 1000});
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().err == ETIMEDOUT);
+  CHECK(started.error().message().find("was killed") != std::string::npos);
+  REQUIRE(::rename(aside.c_str(), files.config().c_str()) == 0);
+  CHECK(eventually([&] { return whoHolds(files)->holder == Holder::nobody; }));
+  CHECK(home.info(id).status == SandboxStatus::created);
+  CHECK(home.engine().start(id, {}).ok());
+  CHECK(home.info(id).status == SandboxStatus::running);
+}
+
+TEST_CASE("engine: a monitor whose starter has given up starts nothing") {
+  if (!canRun()) return;
+  const Home home;
+  const std::string id = home.make(home.request({"/bin/sleep", "1000"}));
+  Fd ours;
+  Fd theirs;
+  REQUIRE(seqpacketPair(ours, theirs).ok());
+  REQUIRE(sendMessage(ours.get(), toJson(ControlRequest{.op = ControlOp::start})).ok());
+  ours.reset();
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    const int high = ::fcntl(theirs.get(), F_DUPFD_CLOEXEC, kStartSocket + 1);
+    ::_exit(keepOnlyStartSocket(high) ? monitorMain(home.paths(), id) : 1);
+  }
+  theirs.reset();
+  REQUIRE(::waitpid(pid, nullptr, 0) == pid);
+  CHECK(eventually([&] { return whoHolds(SandboxFiles(home.paths(), id))->holder == Holder::nobody; }));
+  ::usleep(200'000);
+  CHECK(home.info(id).status == SandboxStatus::created);
+  CHECK_FALSE(exists(SandboxFiles(home.paths(), id).started()));
+  CHECK(home.isQuiet());
+}
+
+TEST_CASE("engine: a configuration of a newer version starts, with a warning, and keeps its keys when it is changed") {
+  if (!canRun()) return;
+  const Home home;
+  const std::string id = home.make(home.request({"/bin/sleep", "1000"}));
+  const SandboxFiles files(home.paths(), id);
+  const Result<std::string> text = readFile(files.config());
+  REQUIRE(text.ok());
+  const std::string newer = R"({"later":{"x":1},)" + text->substr(1);
+  REQUIRE(writeFileAtomic(files.config(), newer).ok());
+  REQUIRE(home.engine().start(id, {}).ok());
+  const SandboxInfo info = home.info(id);
+  CHECK(info.status == SandboxStatus::running);
+  REQUIRE_FALSE(info.warnings.empty());
+  CHECK(info.warnings.back() == "config.json: without effect, as this version does not know it: later");
+  CHECK(readState(files.state())->warnings == info.warnings);
+  CHECK(home.engine().rename(id, "other").ok());
+  CHECK(home.info(id).spec.name == "other");
+  CHECK(readFile(files.config())->find(R"("later":{"x":1})") != std::string::npos);
 }

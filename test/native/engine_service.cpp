@@ -122,11 +122,16 @@ TEST_CASE("service: a spawn request keeps its words, and a hostile one is refuse
   CHECK(read->exec == request.exec);
   for (const char* bad : {"", "{}", R"({"op":"monitor","root":"/r","run":"/n","id":"../../etc"})",
                           R"({"op":"other","root":"/r","run":"/n","id":"0123456789abcdef"})",
-                          R"({"op":"monitor","root":"r","run":"/n","id":"0123456789abcdef"})",
-                          R"({"op":"monitor","root":"/r","run":"/n","id":"0123456789abcdef","more":1})"}) {
+                          R"({"op":"monitor","root":"r","run":"/n","id":"0123456789abcdef"})"}) {
     CAPTURE(bad);
     CHECK_FALSE(parseSpawnRequest(bad).ok());
   }
+  const auto newer = parseSpawnRequest(R"({"op":"monitor","root":"/r","run":"/n","id":"0123456789abcdef","more":1})");
+  REQUIRE(newer.ok());
+  CHECK(newer->unknownKeys == std::vector<std::string>{"more"});
+  const std::string exec = R"({"args":["/bin/true"],"later":1})";
+  CHECK_FALSE(parseExecRequest(exec, Spec()).ok());
+  CHECK(parseExecRequest(exec, Spec(), true)->unknownKeys == std::vector<std::string>{"later"});
 }
 
 TEST_CASE("service: a sandbox that the spawner starts inherits nothing of who asked for it") {

@@ -185,3 +185,77 @@ TEST_CASE("slots: a deadline is kept within bounds") {
   CHECK(deadline("30000") == 30'000);
   CHECK(deadline("4000000000") == kMaxDeadlineMs);
 }
+
+TEST_CASE("slots: a tree that crashes five times in a row is given up for the other good one") {
+  Situation situation = with(committedTo(Slot::b));
+  situation.ends = {.reason = "signal SEGV ended it", .b = kMaxEnds - 1};
+  CHECK_FALSE(decide(situation).next.has_value());
+  situation.ends.b = kMaxEnds;
+  const Decision decision = decide(situation);
+  CHECK(decision.order == Order{Slot::a, Slot::usr, Slot::b});
+  REQUIRE(decision.next.has_value());
+  CHECK(decision.next->committed == Slot::a);
+  CHECK(decision.next->b->crashed);
+  CHECK(decision.next->failed.at(0).digest == "sha256:b");
+  CHECK(decision.remark.find("version 3 is given up") != std::string::npos);
+  // Said once.
+  CHECK_FALSE(decide(with(*decision.next)).next.has_value());
+  CHECK(*parseSlotState(toJson(*decision.next)) == *decision.next);
+}
+
+TEST_CASE("slots: crashes of the installed agent give up nothing, and another tree's are not its own") {
+  Situation situation = with(committedTo(Slot::a));
+  situation.ends.usr = 100;
+  situation.ends.b = 100;
+  CHECK_FALSE(decide(situation).next.has_value());
+  CHECK(decide(situation).order.front() == Slot::a);
+  situation = with(committedTo(Slot::usr));
+  situation.ends.usr = 100;
+  CHECK(decide(situation).order == Order{Slot::usr});
+}
+
+TEST_CASE("slots: when everything crashes each has its turn, five starts at a time") {
+  SlotState state = committedTo(Slot::a);
+  condemn(state, Slot::a, "it crashed", "then");
+  Situation situation = with(state);
+  CHECK(decide(situation).order == Order{Slot::usr, Slot::a});
+  situation.ends.usr = kMaxEnds;
+  CHECK(decide(situation).order == Order{Slot::a, Slot::usr});
+  situation.ends.a = kMaxEnds;
+  CHECK(decide(situation).order == Order{Slot::usr, Slot::a});
+  situation.ends.usr = 2 * kMaxEnds;
+  CHECK(decide(situation).order == Order{Slot::a, Slot::usr});
+}
+
+TEST_CASE("slots: a try that found no network waits for one, and is no failure") {
+  Situation situation = with(onTrial(Slot::usr, Slot::a, {"boot-1"}));
+  situation.note = TrialNote{kNew, "there is no network", true};
+  const Decision decision = decide(situation);
+  CHECK_FALSE(decision.trial);
+  CHECK(decision.order.front() == Slot::usr);
+  REQUIRE(decision.next.has_value());
+  CHECK(decision.next->failed.empty());
+  CHECK(decision.next->trial->waits);
+  CHECK(*parseSlotState(toJson(*decision.next)) == *decision.next);
+  // Until an agent that is online says so, in this boot or another.
+  Situation later = with(*decision.next);
+  CHECK_FALSE(decide(later).trial);
+  CHECK_FALSE(decide(later).next.has_value());
+  later.bootId = "boot-2";
+  CHECK_FALSE(decide(later).trial);
+  later.bootId = "boot-1";
+  later.state->trial->waits = false;
+  CHECK(decide(later).trial);
+  CHECK(decide(later).next->trial->tries == std::vector<std::string>{"boot-1+", "boot-1"});
+}
+
+TEST_CASE("slots: tries that find no network are bounded, and only the trial's own word counts") {
+  Situation situation = with(onTrial(Slot::usr, Slot::a, {"boot-1+", "boot-1+", "boot-1"}));
+  situation.note = TrialNote{kNew, "there is no network", true};
+  CHECK(decide(situation).next->failed.at(0).reason == "there is no network");
+  situation = with(onTrial(Slot::usr, Slot::a, {"boot-1"}));
+  situation.note = TrialNote{"sha256:other", "there is no network", true};
+  CHECK(decide(situation).next->failed.size() == 1);
+  CHECK(parseTrialNote(toJson(TrialNote{kNew, "why", true}))->again);
+  CHECK_FALSE(parseTrialNote(toJson(TrialNote{kNew, "why"}))->again);
+}

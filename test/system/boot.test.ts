@@ -1,13 +1,12 @@
 /** From a bare device to apps that serve: install, enrol, deploy, boot, and what LightV costs in time and memory. */
 import * as assert from "uvu/assert";
-import { suite } from "#test/lib/suite.ts";
 import { freePort, until } from "#test/lib/world.ts";
 import { Device } from "./lib/device.ts";
 import { lightvMemory, mib, type ProcessMemory, total } from "./lib/memory.ts";
-import { LONG, openSite, PLATFORM, page, say, table, webImage } from "./lib/scenario.ts";
+import { LONG, openSite, PLATFORM, page, say, scenarios, table, webImage } from "./lib/scenario.ts";
 import type { Site } from "./lib/site.ts";
 
-const test = suite(`system/${PLATFORM}/boot`);
+const test = scenarios("boot");
 /** The bar for all of LightV, idle with three apps, in MiB of private memory. */
 const PRIVATE_BAR_MIB = 24;
 const SETTLE_MS = 30_000;

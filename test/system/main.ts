@@ -1,5 +1,5 @@
 /**
- * `npm run test:system [-- amd64|arm64 …] [--filter TEXT] [--all] [--no-package]`: virtual devices that boot Debian's kernel and systemd.
+ * `npm run test:system [-- amd64|arm64 …] [--filter TEXT] [--case TEXT] [--all] [--reboots N] [--no-package]`: virtual devices that boot Debian's kernel and systemd.
  * Builds the packages, then runs each scenario file on each platform; the last line is `N passed, N failed, N skipped`.
  * `--power-cuts N [--arch PLATFORM] [--minutes N] [--seed N] [--outcomes N] [--wear] [--record]`: only the power cuts, so many of them
  * (docs/power-cuts.md, with more options).
@@ -29,6 +29,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     filter: { type: "string", multiple: true },
+    case: { type: "string" },
+    reboots: { type: "string" },
     all: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     "no-package": { type: "boolean", default: false },
@@ -94,6 +96,8 @@ async function runPlatform(platform: Platform): Promise<Outcome[]> {
         LIGHTV_SYSTEM_ACCEL: kind,
         ...(powerCuts === undefined ? {} : { LIGHTV_POWER_CUTS: powerCuts }),
         ...(values.all ? { LIGHTV_SYSTEM_ALL: "1" } : {}),
+        ...(values.case === undefined ? {} : { LIGHTV_SYSTEM_CASE: values.case }),
+        ...(values.reboots === undefined ? {} : { LIGHTV_SYSTEM_REBOOTS: values.reboots }),
         ...(values.keep ? { LIGHTV_SYSTEM_KEEP: "1" } : {}),
       },
     });

@@ -1,13 +1,12 @@
 /** A device's ordinary life, as its operator sees it: deploy, update, roll back, logs, exec, reboot, restarts, upgrade, removal. */
 import * as assert from "uvu/assert";
-import { suite } from "#test/lib/suite.ts";
 import { freePort, until } from "#test/lib/world.ts";
 import { Device } from "./lib/device.ts";
 import { install, packageFile } from "./lib/packages.ts";
-import { LONG, openSite, PLATFORM, page, say, webImage } from "./lib/scenario.ts";
+import { LONG, openSite, PLATFORM, page, say, scenarios, webImage } from "./lib/scenario.ts";
 import type { Site } from "./lib/site.ts";
 
-const test = suite(`system/${PLATFORM}/operate`);
+const test = scenarios("operate");
 
 let site: Site;
 let device: Device;

@@ -4,14 +4,13 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { agentPayload, agentTree, distVersion, type TreeOptions } from "#test/lib/agent-tree.ts";
 import { run } from "#test/lib/command.ts";
-import { suite } from "#test/lib/suite.ts";
 import { freePort, until } from "#test/lib/world.ts";
 import { Device } from "./lib/device.ts";
 import { archiveFile } from "./lib/packages.ts";
-import { LONG, openSite, PLATFORM, page, say, webImage } from "./lib/scenario.ts";
+import { LONG, openSite, PLATFORM, page, say, scenarios, webImage } from "./lib/scenario.ts";
 import type { Site } from "./lib/site.ts";
 
-const test = suite(`system/${PLATFORM}/update`);
+const test = scenarios("update");
 
 let site: Site;
 let device: Device;

@@ -1,6 +1,7 @@
 /** One app of the desired state: what to run on a device, and within which budget. */
 import { type Static, Type } from "typebox";
 import { AppName, Count, Digest } from "./common.ts";
+import { Priority } from "./priority.ts";
 
 const AbsolutePath = Type.String({ pattern: "^/", maxLength: 4096 });
 const Port = Type.Integer({ minimum: 1, maximum: 65535 });
@@ -78,6 +79,8 @@ export const App = Type.Object({
   ),
   mounts: Type.Optional(Type.Array(AppMount, { maxItems: 64 })),
   budget: Type.Optional(Budget),
+  /** Who keeps its memory when the device runs short; "normal" when it is not said. */
+  priority: Type.Optional(Priority),
   restart: Type.Optional(RestartRule),
   health: Type.Optional(HealthCheck),
   stopSignal: Type.Optional(Type.String({ pattern: "^[A-Z0-9+]{1,16}$" })),

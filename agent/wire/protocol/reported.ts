@@ -4,6 +4,7 @@ import { AppName, BootId, Count, Digest, Reason, Timestamp, Version } from "./co
 
 /**
  * Phases of an app, in the order of a good start. Wire values: never renamed.
+ * `parked` was stopped because the device is short of memory, and starts again by itself when it no longer is.
  * `failed` waits for a new desired state; `backoff` starts again by itself at `retryAt`; `crashloop` too, but no more often than the longest delay.
  */
 export const PHASES = [
@@ -17,6 +18,7 @@ export const PHASES = [
   "backoff",
   "crashloop",
   "failed",
+  "parked",
 ] as const;
 export type Phase = (typeof PHASES)[number];
 export const Phase = Type.Unsafe<Phase>(Type.Union(PHASES.map((phase) => Type.Literal(phase))));

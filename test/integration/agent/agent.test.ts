@@ -205,7 +205,7 @@ test(
   async (t) => {
     const d = await device(t);
     const second = d.startAgent();
-    assert.is(await new Promise((resolve) => second.once("exit", resolve)), 1);
+    assert.is(await new Promise((resolve) => second.once("exit", resolve)), 75);
     assert.match(d.output, /LV_CONFLICT.*outbox\.db is in use by another process/);
     const first = (await d.status())?.pid;
     assert.ok(first !== undefined && first !== second.pid);

@@ -11,6 +11,7 @@ import { goArch } from "#agent/reporter/inventory.ts";
 import { OUTBOX_SCHEMA, Outbox } from "#agent/reporter/outbox.ts";
 import { SandboxEngine } from "#agent/sandbox/engine.ts";
 import { loadNative } from "#agent/sandbox/load.ts";
+import { readDisk } from "#agent/supervisor/limit-watch.ts";
 import { TIMING } from "#agent/supervisor/model.ts";
 import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
@@ -73,6 +74,8 @@ class Device {
       timing: TIMING_QUICK,
       capacity: { memoryTotalBytes: 2 ** 40, memoryReserveBytes: 0 },
       architecture: goArch(),
+      pressure: async () => ({ someAvg10: 0, fullAvg10: 0, availableBytes: 2 ** 30, totalBytes: 2 ** 31 }),
+      disk: () => readDisk(this.root),
       operationTimeoutMs: 30_000,
     });
     this.agent = { supervisor, outbox, close: () => database.close() };

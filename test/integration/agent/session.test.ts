@@ -1,5 +1,6 @@
 /** A session over each kind of URL, and whom it trusts. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,15 +36,31 @@ for (const kind of ["mqtt", "mqtts", "ws", "wss"] as const)
       await (await open(target, `${kind}-${index}`, { ca })).close();
   });
 
+test("tells until when the broker's certificate is good, over each kind of TLS", async () => {
+  const { validTo } = new X509Certificate(readFileSync(join(directory, "server.crt")));
+  for (const [kind, end] of [
+    ["mqtt", undefined],
+    ["mqtts", Date.parse(validTo)],
+    ["ws", undefined],
+    ["wss", Date.parse(validTo)],
+  ] as const) {
+    const session = await open(fleet.endpoints[kind] ?? "", `until-${kind}`, { ca });
+    assert.is(session.certificateEndMs(), end, kind);
+    await session.close();
+  }
+});
+
 for (const [what, trust] of [
   ["the CA is unknown", {}],
   ["the pin is another's", { pin: "00".repeat(32) }],
 ] as const)
-  test(`turns away over mqtts, and says why, when ${what}`, async () => {
-    const opened = open(fleet.endpoints.mqtts ?? "", what.replaceAll(/[^a-z]/g, ""), { ...("pin" in trust ? { ca } : {}), ...trust });
-    const reason = await opened.then(() => "connected", String);
-    assert.match(reason, /certificate|fingerprint|CA/);
-  });
+  for (const kind of ["mqtts", "wss"] as const)
+    test(`turns away over ${kind}, and says why, when ${what}`, async () => {
+      const name = `${kind}${what.replaceAll(/[^a-z]/g, "")}`;
+      const opened = open(fleet.endpoints[kind] ?? "", name, { ...("pin" in trust ? { ca } : {}), ...trust });
+      const reason = await opened.then(() => "connected", String);
+      assert.match(reason, /certificate|fingerprint|CA/);
+    });
 
 /** MQTT 3.1.1 as far as a session needs it to begin: CONNACK and SUBACK; nothing published is ever acknowledged. */
 function answer(socket: Socket, packet: Buffer): void {

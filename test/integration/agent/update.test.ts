@@ -1,5 +1,6 @@
 /** The agent updates itself over the air, from dist/ under a service that starts it again; a bad version makes way by itself. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { type AgentView, type Payload, ServiceWorld } from "#test/lib/agent-service.ts";
 import type { TreeOptions } from "#test/lib/agent-tree.ts";
@@ -64,6 +65,9 @@ test(
       const view = await world.agentView();
       assert.equal([view?.version, view?.slot, view?.phase, view?.reason], [version, slot, "current", ""]);
       assert.match(await world.fleetOk("devices"), version);
+      // A sandbox was started for it, and nothing of that is left.
+      assert.not.match(world.agentLog(), /no sandbox was started on trial/);
+      assert.not.match(await world.box.ok("ps", "-a"), /lightv-agent-proof/);
       await countsOn(world, pid);
       // Its monitor runs from slot a, which is overwritten while it does.
       if (other === undefined) other = await startCounter(world, "other");
@@ -99,6 +103,11 @@ const FAIL_THEIR_TRIAL: readonly Bad[] = [
     what: "never connects",
     options: { atStart: 'set -- "$@" --mqtt-url mqtt://127.0.0.1:1' },
     reason: /has not reached the controller/,
+  },
+  {
+    what: "can't start a sandbox",
+    options: { atStart: 'set -- "$@" --monitor /bin/false' },
+    reason: /could not start a sandbox: .*its monitor ended/,
   },
 ];
 
@@ -150,6 +159,67 @@ test(
     }
     // A good one is still welcome.
     assert.is((await world.upgrade(await world.payload("9.2.0"), "--wait", "--timeout", "90s")).code, 0, world.agentLog());
+    await countsOn(world, pid);
+  },
+  LIMIT,
+);
+
+test(
+  "a trial that falls into a time without any network has not failed: it is tried again once there is one, three times in all",
+  async (t) => {
+    const world = await begin(t);
+    const pid = await startCounter(world);
+    const without = 'exec unshare --net "$0" "$@"';
+    const flag = join(world.directory, "tried");
+    const payload = await world.payload("9.7.0", { atStart: `[ -e ${flag} ] || { touch ${flag}; ${without}; }` });
+    const { code, stderr } = await world.upgrade(payload, "--wait", "--timeout", "90s");
+    assert.is(code, 0, `${stderr}${world.agentLog()}`);
+    assert.match(world.agentLog(), /version 9\.7\.0 found no network, and will be tried again/);
+    await until("the event", async () => ((await world.agentEvents()).length >= 2 ? true : undefined));
+    assert.equal(await world.agentEvents(), ["agent.update-started", "agent.updated"]);
+    await countsOn(world, pid);
+    const never = await world.payload("9.7.1", { atStart: `[ -n "$CUT" ] || { export CUT=1; ${without}; }` });
+    const failed = await world.upgrade(never, "--wait", "--timeout", "120s");
+    assert.is(failed.code, 1, world.agentLog());
+    assert.match(failed.stderr, /there was no network/);
+    // Agents on trial that could not prove themselves: one of the version before, three of this.
+    assert.is(world.ends.filter((end) => end === "3").length, 4);
+    assert.is((await world.agentView())?.version, "9.7.0");
+    await countsOn(world, pid);
+  },
+  LIMIT,
+);
+
+test(
+  "a version in force whose files rot is given up after five starts, and that is reported; the app runs on, and nothing is tried twice",
+  async (t) => {
+    const world = await begin(t);
+    const pid = await startCounter(world);
+    const payload = await world.payload("9.6.0");
+    assert.is((await world.upgrade(payload, "--wait", "--timeout", "90s")).code, 0, world.agentLog());
+    // Stops, and an agent that is killed after it was heard, count for nothing.
+    for (let life = 0; life < 6; life++) {
+      const starts = world.ends.length;
+      world.killAgent();
+      await until("another start", () => (world.ends.length > starts ? true : undefined));
+      await world.heard();
+    }
+    assert.is((await world.agentView())?.slot, "a");
+    const bundle = join(world.slots, "a/lib/lightv/lightvd.mjs");
+    writeFileSync(bundle, `throw new Error("rotten");\n${" ".repeat(statSync(bundle).size)}`);
+    const before = world.ends.length;
+    world.killAgent();
+    const view = await world.agentIs("the installed one", ({ slot, phase }) => slot === "usr" && phase === "failed");
+    assert.match(view.reason, /version 9\.6\.0 was rolled back: it ended 5 times in a row .*exited with status 1/);
+    assert.is(world.ends.length - before, 5);
+    await until("its event", async () => ((await world.agentEvents()).at(-1) === "agent.rolled-back" ? true : undefined));
+    assert.match(world.agentLog(), /version 9\.6\.0 is given up/);
+    await countsOn(world, pid);
+    // Wanted with the same attempt it is not taken; with another one it is, whole again.
+    await world.fleetOk("upgrade-agent", world.device, "--image", payload.file, "--signature", payload.signature);
+    await countsOn(world, pid);
+    assert.is((await world.agentView())?.slot, "usr");
+    assert.is((await world.upgrade(payload, "--wait", "--retry", "--timeout", "90s")).code, 0, world.agentLog());
     await countsOn(world, pid);
   },
   LIMIT,

@@ -133,6 +133,24 @@ test("a late will of an older session changes nothing; the one of this session e
   await eventually(async () => ((await view("presence")).online ? undefined : true), "the goodbye");
 });
 
+test("a device whose disk went back hears which session it must pass, also when its number is that of the last one", async (t) => {
+  const credentials = await fleet.enroll("back");
+  const first = await connectDevice(credentials, { session: 5 });
+  await eventually(async () => ((await view("back")).online ? true : undefined), "the device to be online");
+  await first.leave();
+  await eventually(async () => ((await view("back")).online ? undefined : true), "the device to be offline");
+  for (const session of [2, 5]) {
+    const again = await connectDevice(credentials, { session, bootId: `another-${session}` });
+    assert.is((await again.next("ack")).message.session, 5);
+    assert.is((await view("back")).online, false, "a session that is over does not begin again");
+    await again.leave();
+  }
+  const beyond = await connectDevice(credentials, { session: 6, bootId: "another-6" });
+  t.cleanup(() => beyond.leave());
+  assert.is((await beyond.next("ack")).message.session, undefined);
+  await eventually(async () => ((await view("back")).online ? true : undefined), "the device to be online again");
+});
+
 test("the latest report wins, within a session by its number; the inventory stays", async () => {
   const credentials = await fleet.enroll("reporter");
   const inventory = {

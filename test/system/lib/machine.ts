@@ -96,6 +96,8 @@ export class Machine {
     });
     // QEMU makes both sockets before it says a word, and connects them while the device's processor still waits for nothing.
     this.#qmp = await this.#connect(() => Qmp.open(at.qmp));
+    // Long before the device's kernel looks at it.
+    if (options.link === false) await this.link(false);
     this.#channel = await this.#connect(() => Channel.open(at.channel));
     if (wait) await this.booted();
   }

@@ -1,5 +1,6 @@
 /** What every scenario file begins with. The runner (test/system/main.ts) tells the platform and how much to do by the environment. */
 
+import { type Suite, suite } from "#test/lib/suite.ts";
 import { PLATFORMS, type Platform } from "./recipe.ts";
 import { rootFs } from "./rootfs.ts";
 import { Site } from "./site.ts";
@@ -11,7 +12,20 @@ export const ALL = process.env.LIGHTV_SYSTEM_ALL === "1";
 /** Time limit of a test: emulated devices take minutes to boot on a busy machine. */
 export const LONG = { timeoutMs: ALL ? 4 * 3_600_000 : 20 * 60_000 };
 
+/** How often the device of hard.test.ts is restarted. */
+export const REBOOTS = Number(process.env.LIGHTV_SYSTEM_REBOOTS ?? (ALL ? 100 : 3));
+
 const started = performance.now();
+
+/** The suite of a scenario file; with --case, only of those cases whose names hold the text. */
+export function scenarios(file: string): Suite {
+  const test = suite(`system/${PLATFORM}/${file}`);
+  const text = process.env.LIGHTV_SYSTEM_CASE ?? "";
+  const some: Suite = Object.assign((...[name, body, options]: Parameters<Suite>) => {
+    if (name.includes(text)) test(name, body, options);
+  }, test);
+  return some;
+}
 
 /** A line of progress, seen at once. */
 export function say(line: string): void {

@@ -35,6 +35,8 @@ export interface RunEntry {
   readonly devicesLost: number;
   /** Other outcomes of the same cuts, that were looked at from outside. */
   readonly outcomes: number;
+  /** Of those, the ones whose file system was repaired only with answers (`fsck.repair=yes`). */
+  readonly answered?: number;
   readonly events: number;
   /** Written to the disk by the whole device, and by the agent alone, while nothing happened. */
   readonly idleBytesPerHour?: { readonly device: number; readonly agent: number };

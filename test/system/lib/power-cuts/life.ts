@@ -31,7 +31,12 @@ const MASKED = [
   ...["dm_mod", "fuse", "drm", "efi_pstore", "configfs"].map((name) => `modprobe@${name}.service`),
   ...["dev-hugepages", "dev-mqueue", "sys-kernel-debug", "sys-kernel-tracing"].map((name) => `${name}.mount`),
 ];
-const KERNEL_ARGS = [...MASKED.map((unit) => `systemd.mask=${unit}`), "modprobe.blacklist=cfg80211"];
+const KERNEL_ARGS = [
+  ...MASKED.map((unit) => `systemd.mask=${unit}`),
+  "modprobe.blacklist=cfg80211",
+  // As docs/power-cuts.md asks of devices: nobody is there to answer.
+  "fsck.repair=yes",
+];
 
 /** An emulated agent needs long for its first words; that a trial has an end is shown elsewhere. Seconds. */
 const TRIAL_SECONDS = 600;

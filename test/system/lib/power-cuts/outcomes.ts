@@ -23,12 +23,35 @@ export interface Promised {
   readonly agent: PromisedAgent;
 }
 
-/** `lightv`: the command, as this machine can run it. Gives complaints. */
-export async function checkOutcome(disk: string, promised: Promised, lightv: readonly string[]): Promise<string[]> {
-  const preen = await run("e2fsck", ["-p", disk], { timeoutMs: 120_000 });
-  if ((preen.code & ~1) !== 0) return [`e2fsck -p gives up (${preen.code}): ${preen.stdout.slice(-500)}`];
-  const full = await run("e2fsck", ["-fn", disk], { timeoutMs: 120_000 });
-  if (full.code !== 0) return [`e2fsck -fn finds errors (${full.code}): ${full.stdout.slice(-1000)}`];
+export interface Verdict {
+  readonly complaints: readonly string[];
+  /** The repair needed answers: what only a device with `fsck.repair=yes` does by itself. */
+  readonly answered: boolean;
+}
+
+/** `lightv`: the command, as this machine can run it. */
+export async function checkOutcome(disk: string, promised: Promised, lightv: readonly string[]): Promise<Verdict> {
+  const { complaint, answered } = await repair(disk);
+  return { complaints: complaint === undefined ? await checkContents(disk, promised, lightv) : [complaint], answered };
+}
+
+/**
+ * As a device does at boot (systemd-fsck(8), fsck.repair=yes). Journal and orphans need no answer; a superblock whose two sectors tell of
+ * different moments does: its checksum is wrong, and `e2fsck -p` looks for no other.
+ */
+async function repair(disk: string): Promise<{ complaint?: string; answered: boolean }> {
+  const fsck = (flag: string) => run("e2fsck", [flag, disk], { timeoutMs: 120_000 });
+  let answered = false;
+  if (((await fsck("-p")).code & ~1) !== 0) {
+    answered = true;
+    const { code, stdout } = await fsck("-y");
+    if ((code & ~1) !== 0) return { complaint: `e2fsck -y gives up (${code}): ${stdout.slice(-500)}`, answered };
+  }
+  const { code, stdout } = await fsck("-fn");
+  return code === 0 ? { answered } : { complaint: `e2fsck -fn finds errors (${code}): ${stdout.slice(-1000)}`, answered };
+}
+
+async function checkContents(disk: string, promised: Promised, lightv: readonly string[]): Promise<string[]> {
   const mounted = await mkdtemp(join(tmpdir(), "lightv-outcome-"));
   await tool("mount", "-o", "loop", disk, mounted).catch(async (error: unknown) => {
     await rmdir(mounted);

@@ -71,6 +71,7 @@ class Rounds {
   #backMs = 20_000;
   #lastMoment: Moment = "boot";
   #outcomes = 0;
+  #answered = 0;
   #recoveries = 0;
   #wearPerHour: RunEntry["idleBytesPerHour"];
 
@@ -121,6 +122,7 @@ class Rounds {
       failures: this.#failures,
       devicesLost,
       outcomes: this.#outcomes,
+      answered: this.#answered,
       events: this.#events.count,
       ...(this.#wearPerHour === undefined ? {} : { idleBytesPerHour: this.#wearPerHour }),
       moments: this.#tallies,
@@ -181,8 +183,9 @@ class Rounds {
       const copy = await life.snapshot();
       const { unflushedWrites } = await life.disk.outcome(seed + n * OUTCOME_STRIDE, copy);
       const found = await checkOutcome(copy, promised, life.command);
-      complaints.push(...found.map((what) => `outcome ${n}: ${what}`));
+      complaints.push(...found.complaints.map((what) => `outcome ${n}: ${what}`));
       this.#outcomes++;
+      if (found.answered) this.#answered++;
       // Nothing to lose: every outcome is the same.
       if (unflushedWrites === 0) break;
     }

@@ -21,6 +21,8 @@ interface Rig {
   readonly enforced: number[];
   readonly refused: string[];
   readonly errors: string[];
+  /** The controller is to hear. */
+  done: () => void;
   /** What happens instead of each pause. */
   pause: () => void;
 }
@@ -37,10 +39,10 @@ function rig(t: TestContext): Rig {
     log: { error: (text) => void errors.push(text), warn: none, info: none, debug: none },
     enforce: ({ revision }) => void enforced.push(revision),
     reject: (reason) => void refused.push(reason),
-    done: none,
+    done: () => made.done(),
     signal: t.signal,
   });
-  const made: Rig = { root, intake, enforced, refused, errors, pause: none };
+  const made: Rig = { root, intake, enforced, refused, errors, done: none, pause: none };
   return made;
 }
 
@@ -66,6 +68,23 @@ test("what the disk does not take is tried again until it does", async (t) => {
   made.intake.offer(desired(1, "a"));
   await made.intake.idle();
   assert.equal([pauses, made.enforced, made.errors.length], [3, [1], 3]);
+  assert.is(made.intake.untaken, undefined);
+});
+
+test("while the disk does not take a state the controller hears of it before each pause, and which one it is", async (t) => {
+  const made = rig(t);
+  const heard: (string | undefined)[] = [];
+  made.done = () => heard.push(made.intake.untaken?.reason);
+  made.pause = () => {
+    assert.is(heard.length, 1);
+    assert.is(made.intake.untaken?.desired.revision, 1);
+    mkdirSync(join(made.root, "agent"));
+  };
+  made.intake.offer(desired(1, "a"));
+  await made.intake.idle();
+  assert.is(heard.length, 2);
+  assert.match(heard[0] ?? "", /^LV_INTERNAL: can't write .*desired\.json/);
+  assert.is(heard[1], undefined);
 });
 
 test("a newer state takes the place of one that waits for the disk", async (t) => {

@@ -45,6 +45,19 @@ test("numbers events from 1 without a gap and drops what is acknowledged", (t) =
   assert.is(all(box)[0]?.seq, 6, "a number is never given again");
 });
 
+test("a session goes on behind what the controller knows, and is not driven to where numbers end", (t) => {
+  const box = outbox(t);
+  assert.equal([box.nextSession(), box.nextSession()], [1, 2]);
+  assert.is(box.passSession(1), false, "it is beyond that");
+  assert.is(box.nextSession(), 3);
+  assert.is(box.passSession(3), true, "another had the same number");
+  assert.is(box.nextSession(), 4);
+  assert.is(box.passSession(90), true);
+  assert.is(box.nextSession(), 91);
+  assert.is(box.passSession(Number.MAX_SAFE_INTEGER), false);
+  assert.is(box.nextSession(), 92);
+});
+
 test("an event with a key is added once, also after it was acknowledged", (t) => {
   const box = outbox(t);
   assert.is(box.addOnce("exit a 1", { type: "app.exited", data: {} }), true);

@@ -2,7 +2,7 @@
 import * as assert from "uvu/assert";
 import { LightvError } from "#agent/lib/errors.ts";
 import { openDatabase } from "#agent/lib/sqlite.ts";
-import { isDiskFull, mayPass } from "#agent/update/passing.ts";
+import { isDevices, isDiskFull, mayPass } from "#agent/update/passing.ts";
 import { suite } from "#test/lib/suite.ts";
 
 const test = suite("agent/update/passing");
@@ -36,4 +36,17 @@ test("an outbox on a full disk passes, and asks for room", () => {
   const error = raised(() => database.exec("INSERT INTO t VALUES (zeroblob(100000))"));
   assert.equal([mayPass(error), isDiskFull(error)], [true, true]);
   database.close();
+});
+
+test("what keeps any version from starting is the device's: a held or broken database, a bad disk; not a wrong statement of this one", () => {
+  const sqlite = (errcode: number): Error => Object.assign(new Error("sqlite"), { code: "ERR_SQLITE_ERROR", errcode });
+  for (const errcode of [5, 8, 10, 266, 13, 26]) assert.ok(isDevices(sqlite(errcode)), `${errcode}`);
+  assert.ok(isDevices(new LightvError("LV_CONFLICT", "outbox.db is in use by another process")));
+  assert.ok(isDevices(new LightvError("LV_INTERNAL", "can't open the database", { cause: sqlite(26) })));
+  assert.ok(isDevices(Object.assign(new Error("read-only"), { errno: -30 })));
+  const database = openDatabase(":memory:", "CREATE TABLE t (b BLOB)", { exclusive: false, cacheKib: 64 });
+  assert.not(isDevices(raised(() => database.exec("SELECT nonsense FROM t"))));
+  database.close();
+  assert.not(isDevices(new Error("a defect")));
+  assert.not(isDevices(new LightvError("LV_CONFIG", "wrong")));
 });

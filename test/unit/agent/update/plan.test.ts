@@ -12,7 +12,9 @@ import {
   failureOf,
   freeSlot,
   parseSlotState,
+  resumeTrial,
   type SlotState,
+  withoutTrial,
 } from "#agent/update/state.ts";
 import type { DesiredAgent } from "#agent/wire/protocol/desired.ts";
 import { suite } from "#test/lib/suite.ts";
@@ -91,6 +93,11 @@ test("on trial it has to prove itself, whatever is wanted by now", () => {
 test("a trial that the launcher could not begin is asked for again; one of something else makes way", () => {
   const state = beginTrial(EMPTY, "a", WANTED, 60_000);
   assert.equal(plan(situation({ state })), { do: "relaunch" });
+  // One that found no network is asked for once there is one, also in the boot that has tried it.
+  const waiting: SlotState = { ...state, trial: state.trial ? { ...state.trial, tries: ["boot+"], waits: true } : null };
+  assert.equal(plan(situation({ state: waiting })), { do: "resume" });
+  assert.equal(resumeTrial(waiting).trial?.waits, false);
+  assert.is(withoutTrial(waiting, "boot")?.trial, null);
   assert.equal(plan(situation({ state, wanted: { ...WANTED, digest: digest(3) } })), { do: "install", slot: "a" });
 });
 

@@ -34,18 +34,30 @@ function makeTree(tree: string, version: string, node = true): void {
   writeFileSync(join(tree, "lib/lightv/release.json"), JSON.stringify({ version, architecture: "amd64", node: { version: "26", sha256 } }));
 }
 
+/** A record with two trees that were in force, the first of which is. */
+function inForce(slot: "a" | "b", version: string, other: "a" | "b", before: string): SlotState {
+  const tree = (one: string): { version: string; digest: string; told: boolean } => ({ version: one, digest: `sha256:${one}`, told: true });
+  return { base: "1.0.0", committed: slot, trial: null, proven: { [slot]: tree(version), [other]: tree(before) }, failed: [] };
+}
+
 /** A device's disk, and agents on it. */
 class Device {
   readonly clock = new FakeClock();
   readonly root = mkdtempSync(join(tmpdir(), "lightv-update-"));
   readonly slots = join(this.root, "slots");
   readonly events: string[] = [];
+  readonly reasons: string[] = [];
   readonly keys = new Set<string>();
   readonly log: string[] = [];
   ended: { reason: string; failed: boolean } | undefined;
   online = true;
   heard = false;
   backlog = 0;
+  network = true;
+  freeBytes = 1 << 30;
+  payloadBytes = 1 << 20;
+  /** What a proof gives; an error is thrown. */
+  proof: boolean | Error = true;
   version = "2.0.0";
   /** Thrown by the next unpacks. */
   failures: unknown[] = [];
@@ -89,6 +101,7 @@ class Device {
             throw Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR", errcode: 13 });
           this.keys.add(key);
           this.events.push(event.type);
+          this.reasons.push(String(event.data.reason ?? ""));
           return true;
         },
         forget: (keys) => {
@@ -110,7 +123,7 @@ class Device {
       native: {
         verifyImage: async () => {
           if (this.damaged-- > 0) throw new Error("chunk 3 is damaged");
-          return JSON.stringify({ digest: this.fetched });
+          return JSON.stringify({ digest: this.fetched, erofsSize: this.payloadBytes });
         },
         unpackImage: async (_path, directory) => {
           makeTree(directory, this.version, false);
@@ -119,6 +132,14 @@ class Device {
         },
         syncFileSystem: async () => void this.log.push("sync"),
       },
+      freeBytes: async () => this.freeBytes,
+      hasNetwork: () => this.network,
+      proveSandbox: async () => {
+        this.log.push("proof");
+        if (this.proof instanceof Error) throw this.proof;
+        return this.proof;
+      },
+      clearProof: async () => void this.log.push("clear"),
       isOnline: () => this.online,
       backlog: () => this.backlog,
       hasAdopted: () => true,
@@ -149,7 +170,7 @@ test("a version is fetched, unpacked, given Node, synced and on record before th
   updater.start(wanted("2.0.0"));
   await device.until("its end", () => device.ended !== undefined);
   assert.equal(device.ended?.failed, false);
-  assert.equal(device.log, ["fetch", "sync", "unpin"]);
+  assert.equal(device.log, ["clear", "fetch", "sync", "unpin"]);
   assert.equal(device.state().trial, {
     slot: "a",
     version: "2.0.0",
@@ -359,4 +380,134 @@ test("an event that a full disk refused is told when there is room, by the same 
   assert.equal(device.events, ["agent.update-started", "agent.update-failed"]);
   await device.until("the memory of it", () => updater.report().phase === "failed");
   await updater.stop();
+});
+
+test("without room nothing is given up: the arithmetic is told once, and it goes on by itself when there is room", async (t) => {
+  const device = new Device(t);
+  device.freeBytes = 20 << 20;
+  device.payloadBytes = 30 << 20;
+  mkdirSync(join(device.slots, "a"), { recursive: true });
+  writeFileSync(join(device.slots, "state.json"), JSON.stringify(inForce("a", "0.5.0", "b", "0.6.0")));
+  makeTree(join(device.slots, "a"), "0.5.0");
+  makeTree(join(device.slots, "b"), "0.6.0");
+  const updater = device.agent("a");
+  updater.start(wanted("2.0.0"));
+  await device.until("the refusal", () => /no room to unpack/.test(updater.report().reason));
+  assert.match(
+    updater.report().reason,
+    /needs 30\.0 MiB and 16\.0 MiB that stay free; 20\.0 MiB are free and slot b would give 0\.0 MiB, so 26\.0 MiB/,
+  );
+  await device.until("another try", () => device.log.filter((word) => word === "makeRoom").length > 2);
+  assert.equal(device.events, ["agent.update-started", "agent.update-delayed"]);
+  assert.match(device.reasons[1] ?? "", /26\.0 MiB are lacking/);
+  // The payload is not removed to make room for itself.
+  assert.not(device.log.includes("unpin"));
+  // The other slot is still what can be fallen back to.
+  assert.is(device.state().proven?.b?.version, "0.6.0");
+  assert.ok(existsSync(join(device.slots, "b/bin/lightvd")));
+  device.freeBytes = 46 << 20;
+  await device.until("its end", () => device.ended !== undefined);
+  assert.is(device.state().trial?.slot, "b");
+  await updater.stop();
+});
+
+test("on trial it starts a sandbox before it is in force; one that can't makes way, and says what it lacked", async (t) => {
+  const device = new Device(t);
+  device.heard = true;
+  const old = device.agent();
+  old.start(wanted("2.0.0"));
+  await device.until("the trial", () => device.ended !== undefined);
+  await old.stop();
+  device.proof = new Error("the monitor refuses unknown keys");
+  const record = readFileSync(join(device.slots, "state.json"), "utf8");
+  const bad = device.agent("a", true);
+  bad.start(wanted("2.0.0"));
+  await device.until("its end", () => device.ended !== undefined);
+  assert.is(device.ended?.failed, true);
+  assert.is(device.state().committed, "usr");
+  assert.match(readFileSync(join(device.slots, "note.json"), "utf8"), /could not start a sandbox: the monitor refuses unknown keys/);
+  assert.ok(device.log.filter((word) => word === "proof").length > 1, "it was tried once only");
+  await bad.stop();
+  // One trouble that passes is none; and without an image there is nothing to prove.
+  for (const proof of [true, false]) {
+    writeFileSync(join(device.slots, "state.json"), record);
+    device.proof = new Error("no memory just now");
+    const good = device.agent("a", true);
+    good.start(wanted("2.0.0"));
+    await device.clock.advance(3_000);
+    assert.is(device.state().committed, "usr");
+    device.proof = proof;
+    await device.until("the commit", () => device.state().committed === "a");
+    await good.stop();
+  }
+});
+
+test("a trial without any network is no failure: it waits until the controller is there, and is tried again", async (t) => {
+  const device = new Device(t);
+  const old = device.agent();
+  old.start(wanted("2.0.0"));
+  await device.until("the trial", () => device.ended !== undefined);
+  await old.stop();
+  device.online = false;
+  device.network = false;
+  const fresh = device.agent("a", true);
+  fresh.start(wanted("2.0.0"));
+  await device.until("its end", () => device.ended !== undefined);
+  assert.equal(JSON.parse(readFileSync(join(device.slots, "note.json"), "utf8")), {
+    digest: wanted("2.0.0").digest,
+    reason: "there was no network",
+    again: true,
+  });
+  await fresh.stop();
+  // What the launcher makes of it (native/slots/decide.cpp).
+  const { trial } = device.state();
+  writeFileSync(
+    join(device.slots, "state.json"),
+    JSON.stringify({ ...device.state(), trial: { ...trial, tries: ["boot+"], waits: true } }),
+  );
+  const back = device.agent();
+  back.start(wanted("2.0.0"));
+  await device.until("the waiting", () => /waits for the controller/.test(back.report().reason));
+  await device.clock.advance(600_000);
+  assert.is(device.ended, undefined);
+  device.online = true;
+  await device.until("its end", () => device.ended !== undefined);
+  assert.equal(device.ended?.failed, false);
+  assert.equal([device.state().trial?.waits, device.state().trial?.tries], [false, ["boot+"]]);
+  assert.equal(device.events, ["agent.update-started"]);
+  await back.stop();
+});
+
+test("a network that was there for a moment makes the silence the version's own", async (t) => {
+  const device = new Device(t);
+  const old = device.agent();
+  old.start(wanted("2.0.0"));
+  await device.until("the trial", () => device.ended !== undefined);
+  await old.stop();
+  device.online = false;
+  const fresh = device.agent("a", true);
+  fresh.start(wanted("2.0.0"));
+  await device.until("a look around", () => device.log.includes("proof"));
+  device.network = false;
+  await device.until("its end", () => device.ended !== undefined);
+  assert.not.match(readFileSync(join(device.slots, "note.json"), "utf8"), /again/);
+  await fresh.stop();
+});
+
+test("a version in force that the launcher has given up is told by the one that comes back", async (t) => {
+  const device = new Device(t);
+  const { digest, version } = wanted("2.0.0");
+  makeTree(join(device.slots, "a"), "2.0.0");
+  const proven = { a: { version, digest, told: true, crashed: true } };
+  const failed = [{ version, digest, attempt: 0, reason: "it ended 5 times in a row", at: "then", wasTried: true, told: false }];
+  writeFileSync(join(device.slots, "state.json"), JSON.stringify({ base: "1.0.0", committed: "usr", trial: null, proven, failed }));
+  const back = device.agent();
+  back.start(wanted("2.0.0"));
+  await device.until("its memory", () => back.report().phase === "failed");
+  assert.is(back.report().reason, "version 2.0.0 was rolled back: it ended 5 times in a row");
+  assert.equal(device.events, ["agent.rolled-back"]);
+  // The launcher's last resort stays, and keeps its mark.
+  assert.is(device.state().proven?.a?.crashed, true);
+  assert.ok(existsSync(join(device.slots, "a/bin/lightvd")));
+  await back.stop();
 });

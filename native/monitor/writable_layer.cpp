@@ -1,0 +1,44 @@
+#include "monitor/writable_layer.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sys/file.hpp"
+
+namespace lightv {
+namespace {
+
+/** The overlay's upper directory becomes "/" inside: it needs the image root's owner and mode, not our 0700. */
+Status makeUpper(const SandboxFiles& files, int rootMount) {
+  struct stat root {};
+  if (fstat(rootMount, &root) != 0) return Error{"stat", errno, "the image's root"};
+  const std::string fresh = files.directory() + "/upper.new";
+  if (Status status = makeDirs(fresh); !status) return status;
+  if (chown(fresh.c_str(), root.st_uid, root.st_gid) != 0) return Error{"chown", errno, fresh};
+  if (chmod(fresh.c_str(), root.st_mode & 07777) != 0) return Error{"chmod", errno, fresh};
+  if (rename(fresh.c_str(), files.upper().c_str()) != 0) return Error{"rename", errno, fresh};
+  return {};
+}
+
+}  // namespace
+
+Result<WritableLayer> makeWritableLayer(const SandboxFiles& files, int rootMount, std::vector<std::string>& warnings) {
+  const Result<bool> overlay = liesOnOverlay(files.directory());
+  if (!overlay) return overlay.error();
+  if (*overlay) {
+    // The kernel refuses an overlay as the upper layer of another (overlayfs.rst, "Upper and lower layers").
+    warnings.push_back("the writable layer is in memory and goes with each run: " + files.paths().root +
+                       " lies on an overlay");
+    return WritableLayer{};
+  }
+  if (Status status = makeDirs(files.work()); !status) return status.error();
+  if (!exists(files.upper())) {
+    if (Status status = makeUpper(files, rootMount); !status) return status.error();
+  }
+  return WritableLayer{files.upper(), files.work()};
+}
+
+}  // namespace lightv

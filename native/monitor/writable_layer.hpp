@@ -1,0 +1,23 @@
+// A sandbox's writable layer: beside its records or, where the kernel takes none there, in memory.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "monitor/layout.hpp"
+#include "sys/result.hpp"
+
+namespace lightv {
+
+/** The upper and work directories of a layer on disk; both empty: one in memory, that goes with the run. */
+struct WritableLayer {
+  std::string upper, work;
+};
+
+/**
+ * Makes the layer of a sandbox whose image is mounted at `rootMount`, or gives the one that is there. Where the
+ * directory lies on an overlay the layer is in memory, and `warnings` say so. On failure: what could not be made.
+ */
+Result<WritableLayer> makeWritableLayer(const SandboxFiles& files, int rootMount, std::vector<std::string>& warnings);
+
+}  // namespace lightv

@@ -1,0 +1,67 @@
+/**
+ * A program that tries every way out it knows, run in sandboxes as they are by default (test/fault/attack). Each attack must be held
+ * off; that the attacks are real shows in a privileged sandbox, where they get through.
+ */
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as assert from "uvu/assert";
+import { Box } from "#test/lib/command.ts";
+import { busyboxImage, imagesUnavailable } from "#test/lib/images.ts";
+import { suite, type TestContext } from "#test/lib/suite.ts";
+
+const test = suite("fault/attack");
+const sources = join(dirname(fileURLToPath(import.meta.url)), "attack");
+/** Fewer lines than this, and the attacker has ended early. */
+const ATTACKS = 85;
+/** What a privileged sandbox lets through on any kernel: mounts, namespaces, keyrings, modules, devices… */
+const REAL = 30;
+
+interface Attempt {
+  readonly name: string;
+  readonly reached: boolean;
+  readonly line: string;
+}
+
+let box: Box | undefined;
+
+test.before(async () => {
+  if ((Box.unavailable() ?? imagesUnavailable()) !== undefined) return;
+  box = new Box();
+  const attacker = join(box.directory, "attacker");
+  const files = globSync("*.cpp", { cwd: sources }).map((file) => join(sources, file));
+  execFileSync("g++", ["-std=c++20", "-O1", "-static", "-s", "-o", attacker, ...files]);
+  await busyboxImage(box.root, { name: "attack", files: { "/bin/attacker": readFileSync(attacker) } });
+});
+test.after(() => box?.close());
+
+/** Runs the attacker in a sandbox made with these flags. */
+async function attack(t: TestContext, ...flags: readonly string[]): Promise<Attempt[]> {
+  if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
+  const { code, stdout, stderr } = await box.lightv(["run", "--rm", ...flags, "attack", "/bin/attacker"], { timeoutMs: 120_000 });
+  assert.is(code, 0, stderr);
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  assert.ok(lines.length >= ATTACKS, `only ${lines.length} attacks were made: ${lines.at(-1)}`);
+  return lines.map((line) => ({ name: line.replace(/^\w+ /, ""), reached: line.startsWith("reached "), line }));
+}
+
+for (const [who, flags] of [
+  ["as root", []],
+  ["as another user", ["--user", "1000:1000"]],
+  ["as root of a user namespace", ["--userns", "auto"]],
+  ["on a read-only root", ["--read-only"]],
+  ["with the host's network", ["--network", "host"]],
+] as const)
+  test(`${who}, no attack gets anywhere`, async (t) => {
+    const attempts = await attack(t, ...flags);
+    assert.equal(
+      attempts.filter(({ reached }) => reached).map(({ line }) => line),
+      [],
+    );
+  });
+
+test("the attacks are real: a privileged sandbox lets them through", async (t) => {
+  const through = (await attack(t, "--privileged")).filter(({ reached }) => reached);
+  assert.ok(through.length >= REAL, `only ${through.length} of them:\n${through.map(({ line }) => line).join("\n")}`);
+});
