@@ -67,6 +67,8 @@ export async function lint(fix: boolean): Promise<LintResult[]> {
     "test/native/*.cpp",
     "test/native/*.hpp",
     "test/fuzz/*.cpp",
+    "test/bench/*.cpp",
+    "test/bench/*.hpp",
     "test/fault/*.cpp",
     "test/fault/*.hpp",
   );

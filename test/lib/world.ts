@@ -19,6 +19,10 @@ export interface WorldOptions {
   readonly agent?: readonly string[];
   /** More arguments of lightv-fleet. */
   readonly fleet?: readonly string[];
+  /** Trees like dist/ to run from: the bench gives agent and controller one each, so that they share no page of a program. */
+  readonly dist?: { readonly agent: string; readonly fleet: string };
+  /** What the agent is started by: a command that executes its arguments. */
+  readonly agentPrefix?: readonly string[];
 }
 
 /** What GET /v1/devices/{id} tells, as far as it is used here. */
@@ -76,7 +80,7 @@ export class World {
     this.directory = mkdtempSync(join(tmpdir(), "lightv-world-"));
     mkdirSync(join(this.directory, "fleet"));
     this.controller = new Fleet(join(this.directory, "fleet"), {
-      command: [join(DIST, "bin", "lightv-fleet")],
+      command: [join(options.dist?.fleet ?? DIST, "bin", "lightv-fleet")],
       extra: options.fleet ?? [],
     });
   }
@@ -116,7 +120,9 @@ export class World {
   async startAgent(): Promise<void> {
     const file = await this.configFile();
     const log = openSync(join(this.directory, "lightvd.log"), "a");
-    this.agent = spawn(join(DIST, "bin", "lightvd"), ["--config", file], { stdio: ["ignore", log, log] });
+    const program = join(this.#options.dist?.agent ?? DIST, "bin", "lightvd");
+    const [command = program, ...args] = [...(this.#options.agentPrefix ?? []), program, "--config", file];
+    this.agent = spawn(command, args, { stdio: ["ignore", log, log] });
     closeSync(log);
   }
 
