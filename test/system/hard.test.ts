@@ -234,5 +234,6 @@ test(
     );
     assert.is(await device.machine.ok("systemctl is-system-running --wait"), "running");
   },
-  LONG,
+  // Minutes each, when the processor is emulated and the host is busy.
+  { timeoutMs: Math.max(LONG.timeoutMs, REBOOTS * 240_000) },
 );

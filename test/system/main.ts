@@ -89,7 +89,7 @@ async function runPlatform(platform: Platform): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const file of filesFor(platform)) {
     const outcome = await runFile(join(here, `${file}.test.ts`), `system/${platform}/${file}`, {
-      timeoutMs: values.all || powerCuts !== undefined ? LONG_TIMEOUT_MS : FILE_TIMEOUT_MS,
+      timeoutMs: values.all || values.reboots !== undefined || powerCuts !== undefined ? LONG_TIMEOUT_MS : FILE_TIMEOUT_MS,
       progress: (text) => process.stdout.write(text),
       env: {
         LIGHTV_SYSTEM_PLATFORM: platform,
