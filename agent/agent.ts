@@ -233,7 +233,8 @@ export class Agent {
       send: async (message) => this.online().publish("metric", message),
     });
     const pump = new EventPump({ source: outbox, clock, send: async (events) => this.online().publish("event", { events }) });
-    const inventory = [process.execPath, this.base.program, "--inventory", "--root", config.root];
+    // With the flags that keep this process small: both are in one cgroup.
+    const inventory = [process.execPath, ...process.execArgv, this.base.program, "--inventory", "--root", config.root];
     const refreshInventory = async (): Promise<void> => reporter.setInventory(await readInventory(inventory, signal));
     const commands = new Commands({
       clock,

@@ -15,7 +15,6 @@ import { keepWatchdog } from "#agent/sandbox/watchdog.ts";
 import { launchOf } from "#agent/update/launch.ts";
 import { isDevices } from "#agent/update/passing.ts";
 import manifest from "../package.json" with { type: "json" };
-import { Agent } from "./agent.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const DEFAULT_CONFIG = "/etc/lightv/lightvd.conf";
@@ -56,6 +55,8 @@ async function serve(config: Config, flags: Flags, args: readonly string[]): Pro
   const { promise: ended, resolve: end } = Promise.withResolvers<{ reason: string; code: number }>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => end({ reason: name, code: 0 }));
   const onUpdate = (reason: string, failed: boolean): void => end({ reason, code: failed ? UPDATE_FAILED : 0 });
+  // Here, so that the short-lived process that reads the inventory beside a running agent does not load all of it.
+  const { Agent } = await import("./agent.ts");
   const agent = new Agent({
     config,
     clock,

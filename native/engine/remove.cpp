@@ -1,4 +1,6 @@
 // rm, and the sweep that finishes what others could not.
+#include <poll.h>
+
 #include <cerrno>
 #include <csignal>
 
@@ -9,6 +11,7 @@
 #include "monitor/lock.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
+#include "sys/time.hpp"
 
 namespace lightv {
 namespace {
@@ -75,6 +78,22 @@ unsigned sweepRuns(const Paths& paths) {
   return removed;
 }
 
+/**
+ * A --rm sandbox that has just been stopped hides its directory before its state says "exited": for that moment its
+ * monitor looks as if it still ran. By force it is waited for.
+ */
+Result<Fd> lockForRemoval(const SandboxFiles& files, bool force) {
+  constexpr std::uint64_t kPatienceUs = 5'000'000;
+  constexpr int kPauseMs = 2;
+  const std::uint64_t end = monotonicUs() + kPatienceUs;
+  while (true) {
+    Result<Fd> lock = lockForEngine(files);
+    const bool isLeaving = !lock && lock.error().err == EBUSY && force && !exists(files.directory());
+    if (!isLeaving || monotonicUs() > end) return lock;
+    (void)poll(nullptr, 0, kPauseMs);
+  }
+}
+
 }  // namespace
 
 Status Engine::remove(const std::string& id, bool force, bool volumes) const {
@@ -86,7 +105,7 @@ Status Engine::remove(const std::string& id, bool force, bool volumes) const {
     if (!force) return stillRunning(id, info->status);
     if (Status stopped = stop(id, SIGKILL, 0); !stopped && stopped.error().err != ENOENT) return stopped;
   }
-  Result<Fd> lock = lockForEngine(files);
+  Result<Fd> lock = lockForRemoval(files, force);
   if (!lock && lock.error().err == EBUSY) return stillRunning(id, SandboxStatus::running);
   if (!lock) return lock.error();
   if (!exists(files.directory())) {  // it removed itself (--rm), or somebody else did

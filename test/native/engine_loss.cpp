@@ -9,6 +9,8 @@
 #include "monitor/lock.hpp"
 #include "monitor/monitor.hpp"
 #include "monitor/records.hpp"
+#include "monitor/removal.hpp"
+#include "sys/file.hpp"
 #include "sys/socket.hpp"
 
 using namespace enginetest;
@@ -305,4 +307,36 @@ TEST_CASE("engine: a configuration of a newer version starts, with a warning, an
   CHECK(home.engine().rename(id, "other").ok());
   CHECK(home.info(id).spec.name == "other");
   CHECK(readFile(files.config())->find(R"("later":{"x":1})") != std::string::npos);
+}
+
+TEST_CASE("engine: rm -f waits for a --rm sandbox that is taking itself away") {
+  if (!canRun()) return;
+  const Home home;
+  CreateRequest request = home.request({"/bin/true"});
+  request.spec.autoRemove = true;
+  request.spec.name = "leaving";
+  const std::string id = home.make(std::move(request));
+  const SandboxFiles files(home.paths(), id);
+  // A monitor that behaves as ours does in the moment between hiding its directory and saying "exited".
+  const pid_t monitor = ::fork();
+  REQUIRE(monitor >= 0);
+  if (monitor == 0) {
+    const Result<Fd> lock = lockForMonitor(files);
+    const Result<Fd> listener = listenSeqpacket(files.socket());
+    StateRecord state;
+    state.status = SandboxStatus::running;
+    state.monitorPid = ::getpid();
+    if (!lock || !listener || !writeFileAtomic(files.state(), toJson(state))) ::_exit(1);
+    pollfd entry{listener->get(), POLLIN, 0};
+    if (::poll(&entry, 1, 10'000) != 1 || !hideSandbox(files, "leaving")) ::_exit(2);
+    (void)acceptConnection(listener->get());
+    (void)::poll(nullptr, 0, 200);
+    ::_exit(0);
+  }
+  REQUIRE(eventually([&] { return home.info(id).status == SandboxStatus::running; }));
+  const Status removed = home.engine().remove(id, true, false);
+  CHECK_MESSAGE(removed.ok(), (removed.ok() ? "" : removed.error().message()));
+  int status = 0;
+  CHECK(::waitpid(monitor, &status, 0) == monitor);
+  CHECK(status == 0);
 }
