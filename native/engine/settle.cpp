@@ -113,8 +113,9 @@ bool cleanHalf(const SandboxFiles& files) {
   for (const std::string& directory : {files.newDirectory(), files.goneDirectory()}) {
     if (!exists(directory)) continue;
     const Result<Spec> spec = readSpec(directory + "/config.json");
+    // One that was prepared ahead has no configuration yet, but a cgroup.
+    clearCgroup(spec ? spec->cgroupParent : defaultCgroupParent(files.paths()), files.id());
     if (spec) {
-      clearCgroup(spec->cgroupParent, files.id());
       (void)freeName(files.paths(), spec->name, files.id());
       const bool withVolumes = spec->autoRemove || directory == files.newDirectory() || hasVolumesMark(directory);
       if (withVolumes) (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
