@@ -16,6 +16,12 @@ Result<SandboxFiles> takeFreshId(const Paths& paths);
 /** What of a sandbox has to survive a power cut: not one that goes with its run. */
 bool isDurable(const Spec& spec);
 
+/** In the directory of a prepared sandbox, which has no config.json yet: its cgroup's parent. */
+inline constexpr const char* kPreparedMark = "/prepared";
+inline std::string preparedMark(const SandboxFiles& files) {
+  return files.newDirectory() + kPreparedMark;
+}
+
 /** Directories of named volumes that are not there yet. */
 Status makeVolumes(const Paths& paths, const Spec& spec);
 

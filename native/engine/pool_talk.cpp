@@ -1,9 +1,18 @@
 #include "engine/pool_talk.hpp"
 
 #include "engine/request_json.hpp"
+#include "sys/hash.hpp"
 #include "sys/json.hpp"
 
 namespace lightv {
+namespace {
+
+const std::vector<std::string_view>& keeperWords() {
+  static const std::vector<std::string_view> words{"status", "resize", "missed"};
+  return words;
+}
+
+}  // namespace
 
 std::string toJson(const PoolRequest& request) {
   JsonWriter writer;
@@ -29,6 +38,36 @@ Result<PoolRequest> parsePoolRequest(std::string_view json) {
   if (create.present()) readCreateRequest(create, request.create);
   if (Status read = reader->finish(); !read) return read.error();
   return request;
+}
+
+std::string toJson(const KeeperRequest& request) {
+  JsonWriter writer;
+  writer.beginObject().member("op", keeperWords()[static_cast<std::size_t>(request.op)]);
+  if (request.op == KeeperOp::resize) writer.member("most", request.most);
+  if (request.op == KeeperOp::missed) writer.member("image", request.image);
+  writer.endObject();
+  return writer.text();
+}
+
+Result<KeeperRequest> parseKeeperRequest(std::string_view json) {
+  Result<JsonReader> reader = JsonReader::parse(json, "request to the runtime");
+  if (!reader) return reader.error();
+  KeeperRequest request;
+  reader->require("op");
+  reader->word("op", request.op, keeperWords());
+  reader->number("most", request.most, 0, kMostPrepared);
+  reader->text("image", request.image);
+  if (request.op == KeeperOp::missed && !isDigestText(request.image)) reader->fail("image", "must be a digest");
+  if (Status read = reader->finish(); !read) return read.error();
+  return request;
+}
+
+std::string keeperSocket(const Paths& paths) {
+  return poolDirectory(paths) + "/keeper";
+}
+
+std::string wishesFile(const Paths& paths) {
+  return paths.root + "/warm";
 }
 
 std::string poolDirectory(const Paths& paths) {

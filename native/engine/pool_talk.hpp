@@ -21,6 +21,25 @@ struct PoolRequest {
 std::string toJson(const PoolRequest& request);
 Result<PoolRequest> parsePoolRequest(std::string_view json);
 
+/** More than any machine of ours needs, few enough to be counted by hand. */
+inline constexpr unsigned kMostPrepared = 4096;
+
+enum class KeeperOp { status, resize, missed };
+
+/** What is asked of the keeper. A `missed` one gets no answer. */
+struct KeeperRequest {
+  KeeperOp op = KeeperOp::status;
+  unsigned most = 0;  // resize
+  std::string image;  // missed: the digest of what was started without the pool
+};
+
+std::string toJson(const KeeperRequest& request);
+Result<KeeperRequest> parseKeeperRequest(std::string_view json);
+std::string keeperSocket(const Paths& paths);
+
+/** What is wished to be ready, a line "sha256:<hex> <number>" each; who makes apps run writes it. */
+std::string wishesFile(const Paths& paths);
+
 std::string poolDirectory(const Paths& paths);
 /** Where prepared sandboxes of an image accept. */
 std::string poolSocket(const Paths& paths, const std::string& imageDigest);

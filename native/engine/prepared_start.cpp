@@ -29,6 +29,13 @@ Status sendRequest(int socket, const Paths& paths, const CreateRequest& create, 
   return sendMessage(socket, toJson(request), fds.data(), count);
 }
 
+/** The keeper learns from it. Where there is none, or it does not listen, nobody does. */
+void tellMissed(const Paths& paths, const std::string& digest, int err) {
+  if (err != ENOENT && err != ECONNREFUSED) return;
+  const Result<Fd> keeper = tryConnectSeqpacket(keeperSocket(paths));
+  if (keeper) (void)sendMessage(keeper->get(), toJson(KeeperRequest{.op = KeeperOp::missed, .image = digest}));
+}
+
 /**
  * The id of the sandbox that has taken the request; empty when none has, nor will. The other side goes on only if its
  * word can still be sent: after shutdown(2) that fails, so what is in the socket then is all there will ever be.
@@ -67,6 +74,7 @@ std::optional<PreparedStart> Engine::startPrepared(const CreateRequest& request,
   const Result<std::string> digest = images().digestOf(request.image);
   if (!digest) return std::nullopt;
   Result<Fd> socket = tryConnectSeqpacket(poolSocket(paths_, *digest));
+  if (!socket) tellMissed(paths_, *digest, socket.error().err);
   if (!socket || !sendRequest(socket->get(), paths_, request, options)) return std::nullopt;
   std::string id = awaitTaken(socket->get());
   if (id.empty()) return std::nullopt;

@@ -80,6 +80,9 @@ class Member {
     Result<Fd> lock = lockForMonitor(this->files());
     if (!lock) return lock.error();
     if (Status directory = makeDirs(this->files().newDirectory()); !directory) return directory;
+    // Should this process be killed, the sweep finds the cgroup by it.
+    const std::string mark = preparedMark(this->files());
+    if (Status marked = writeFileAtomic(mark, cgroupParent_); !marked) return marked;
     Result<Fd> images = openFile(paths_.root + "/images", O_RDONLY | O_DIRECTORY);
     if (!images) return images.error();
     images_ = std::move(*images);
@@ -170,12 +173,22 @@ class Member {
       taken.user = prepared_.run.parked.user;
       return true;
     }
-    const std::string path = "/proc/" + std::to_string(prepared_.run.parked.launched.initPid) + "/root";
-    const Result<Fd> root = openFile(path, O_PATH | O_DIRECTORY);
+    const Result<Fd> root = openRoot();
     if (!root) return false;
     Result<UserIds> user = resolveUser(RootFs(root->get()), wanted.user, wanted.groupAdd);
     if (user) taken.user = std::move(*user);
     return user.ok();
+  }
+
+  /** The sandbox's own root, as its processes see it. */
+  [[nodiscard]] Result<Fd> openRoot() const {
+    return openFile("/proc/" + std::to_string(prepared_.run.parked.launched.initPid) + "/root", O_PATH | O_DIRECTORY);
+  }
+
+  /** Where it can't be made, entering it says so. */
+  void makeWorkDirectory(const std::string& path) const {
+    if (path == spec_.cwd) return;
+    if (const Result<Fd> root = openRoot()) (void)Fd(RootFs(root->get()).makeDirs(path.c_str()));
   }
 
   /**
@@ -231,17 +244,19 @@ class Member {
     start.hasStderr = taken.request.hasStderr;
     if (taken.spec.limits != spec_.limits)
       prepared_.run.execution.cgroup.limit(taken.spec.limits, prepared_.run.execution.warnings);
+    makeWorkDirectory(taken.spec.cwd);
     Life life(files(), taken.spec);
     const auto meanwhile = [&] { return publish(taken.spec); };
-    if (!life.beginPrepared(std::move(taken.connection), std::move(taken.message), start, std::move(prepared_),
-                            std::move(order), meanwhile)) {
-      // One that never became visible leaves nothing; one whose program can't be executed is there with its exit.
-      if (!exists(files().directory())) takeBack();
-      return 1;
-    }
+    const bool begun = life.beginPrepared(std::move(taken.connection), std::move(taken.message), start,
+                                          std::move(prepared_), std::move(order), meanwhile);
     leavePool(taken.spec);
-    life.serve();
-    return 0;
+    if (begun) {
+      life.serve();
+      return 0;
+    }
+    // One that never became visible leaves nothing; one whose program can't be executed is there with its exit.
+    if (!exists(files().directory())) takeBack();
+    return 1;
   }
 
   /** Nothing of the pool stays with what is a sandbox's monitor now. */
@@ -252,6 +267,7 @@ class Member {
     images_.reset();
     (void)::close(image_.mount.get());
     area_.setTitle("lightv-monitor " + spec.id);
+    (void)::unlink((files().directory() + kPreparedMark).c_str());
     if (!oldName_.empty()) (void)freeName(paths_, oldName_, files().id());
   }
 

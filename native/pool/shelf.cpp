@@ -39,9 +39,20 @@ void Shelf::drop() {
   if (!members_.empty()) members_.pop_back();
 }
 
-void Shelf::close(const Paths& paths) {
+void Shelf::hide(const Paths& paths) {
   (void)::unlink(poolSocket(paths, image_.info.digest).c_str());
   listener_.reset();
+}
+
+void Shelf::failed(std::uint64_t now) {
+  constexpr std::uint64_t kFirst = 1'000'000;
+  constexpr std::uint64_t kLongest = 60'000'000;
+  backoffUs_ = backoffUs_ == 0 ? kFirst : std::min(backoffUs_ * 2, kLongest);
+  nextTry_ = now + backoffUs_;
+}
+
+void Shelf::close(const Paths& paths) {
+  hide(paths);
   members_.clear();
 }
 
