@@ -1,15 +1,20 @@
 #include "core/park.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "core/launching.hpp"
+#include "core/operation.hpp"
 #include "core/order.hpp"
 #include "core/process.hpp"
+#include "core/root_fs.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
 
@@ -43,7 +48,32 @@ void adjustOomScore(Parked& parked, std::int32_t adjustment) {
   if (!written) parked.launched.warnings.push_back(written.error().wrap("oom_score_adj").message());
 }
 
+/** One of our own small files: what else lies at that path is the image's, and stays. */
+Status rewrite(const RootFs& root, const char* path, const std::string& content) {
+  const Fd file(root.open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK));
+  struct statfs fs {};
+  if (!file || ::fstatfs(file.get(), &fs) < 0 || static_cast<unsigned long>(fs.f_type) != TMPFS_MAGIC) return {};
+  if (::ftruncate(file.get(), 0) < 0) return Error{"truncate", errno, path};
+  return writeAll(file.get(), content, path);
+}
+
 }  // namespace
+
+Status renameHost(const Parked& parked, const Spec& spec) {
+  const std::string proc = "/proc/" + std::to_string(parked.launched.initPid);
+  const Result<Fd> own = openFile("/proc/self/ns/uts", O_RDONLY);
+  const Result<Fd> inside = openFile(proc + "/ns/uts", O_RDONLY);
+  const Result<Fd> root = openFile(proc + "/root", O_PATH | O_DIRECTORY);
+  if (!own || !inside || !root) return (!own ? own : !inside ? inside : root).error();
+  if (::setns(inside->get(), CLONE_NEWUTS) < 0) return Error{"setns", errno, "uts"};
+  const bool named = ::sethostname(spec.hostname.data(), spec.hostname.size()) == 0;
+  const int err = errno;
+  if (::setns(own->get(), CLONE_NEWUTS) < 0) return Error{"setns", errno, "uts"};
+  if (!named) return Error{"hostname", err, spec.hostname};
+  const RootFs files(root->get());
+  if (Status written = rewrite(files, "/etc/hostname", spec.hostname + "\n"); !written) return written;
+  return rewrite(files, "/etc/hosts", gatherFacts(spec, {}).hosts);
+}
 
 Result<Parked> park(const Spec& spec, const LaunchParts& parts) {
   Parked parked;

@@ -24,6 +24,9 @@ struct Parked {
 /** Makes one. `spec` has no terminal, an init, no user namespace, and no_new_privs. On failure nothing is left. */
 Result<Parked> park(const Spec& spec, const LaunchParts& parts);
 
+/** Gives it the host name of `spec`, with the files in /etc that say it. */
+Status renameHost(const Parked& parked, const Spec& spec);
+
 /** Resource limits by number; those absent stay as they are. */
 struct ResourceLimit {
   int resource = 0;

@@ -12,6 +12,7 @@ bool fits(const Spec& wanted, const Spec& prepared) {
   same.cwd = wanted.cwd;
   same.user = wanted.user;
   same.groupAdd = wanted.groupAdd;
+  same.hostname = wanted.hostname;
   same.openStdin = wanted.openStdin;
   same.limits = wanted.limits;
   same.rlimits = wanted.rlimits;

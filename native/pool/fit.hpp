@@ -7,7 +7,7 @@ namespace lightv {
 
 /**
  * Everything that is in place already must be as `wanted` has it; what is applied when the request comes (program,
- * environment, user, limits, name, …) may be anything.
+ * environment, user, limits, host name, name, …) may be anything.
  */
 bool fits(const Spec& wanted, const Spec& prepared);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -123,7 +124,7 @@ class Member {
     return spec;
   }
 
-  /** True when a request has been taken; false when the keeper wants this member to go, or something of it has died. */
+  /** True when a request has been taken; false when the keeper wants this member to go, or it is of no use any more. */
   bool waitForRequest() {
     const Fd events(::epoll_create1(EPOLL_CLOEXEC));
     // Exclusive: of many that wait at one socket only one wakes up for a request.
@@ -138,6 +139,7 @@ class Member {
       Result<Fd> connection = acceptConnection(listener_.get());
       if (!connection) return false;
       if (*connection && consider(std::move(*connection))) return true;
+      if (spoiled_) return false;
     }
   }
 
@@ -163,6 +165,8 @@ class Member {
     peer_ = *peer;
     Taken taken{std::move(connection), std::move(*message), std::move(*request), std::move(*spec), {}};
     if (!findUser(taken) || !secure(taken.spec)) return false;
+    if (taken.spec.hostname != spec_.hostname) spoiled_ = !renameHost(prepared_.run.parked, taken.spec).ok();
+    if (spoiled_) return false;
     taken_.emplace(std::move(taken));
     return true;
   }
@@ -267,6 +271,7 @@ class Member {
     images_.reset();
     (void)::close(image_.mount.get());
     area_.setTitle("lightv-monitor " + spec.id);
+    (void)::prctl(PR_SET_NAME, "lightv-monitor");
     (void)::unlink((files().directory() + kPreparedMark).c_str());
     if (!oldName_.empty()) (void)freeName(paths_, oldName_, files().id());
   }
@@ -307,6 +312,7 @@ class Member {
   Peer peer_;
   std::array<rlimit64, RLIM_NLIMITS> ownLimits_{};
   std::optional<Taken> taken_;
+  bool spoiled_ = false;  // half of a request is applied: it serves no other
 };
 
 }  // namespace
@@ -314,6 +320,7 @@ class Member {
 int memberMain(const Paths& paths, const PoolImage& image, const std::string& cgroupParent, Fd listener, Fd keeper) {
   if (::setsid() < 0 && errno != EPERM) return 1;
   settleAsMonitor("lightv-prepared");
+  (void)::prctl(PR_SET_NAME, kIdleName);
   if (::chdir("/") != 0) return 1;
   return Member(paths, image, cgroupParent, std::move(listener), std::move(keeper)).run();
 }

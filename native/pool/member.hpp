@@ -17,6 +17,9 @@ struct PoolImage {
   Fd mount;  // one for all of them: what one has read of it is in memory for the next
 };
 
+/** The name (comm) of a member that waits. */
+inline constexpr const char* kIdleName = "lightv-prepared";
+
 /** What a member tells its keeper, a byte each. */
 inline constexpr char kMemberReady = 'R', kMemberTaken = 'T';
 

@@ -82,8 +82,8 @@ class Pool {
   [[nodiscard]] std::vector<pid_t> idle() const {
     std::vector<pid_t> found;
     for (const pid_t pid : home_.monitors()) {
-      const Result<std::string> line = readFile("/proc/" + std::to_string(pid) + "/cmdline");
-      if (line && line->starts_with("lightv-prepared")) found.push_back(pid);
+      const Result<std::string> line = readFile("/proc/" + std::to_string(pid) + "/comm");
+      if (line && trim(*line) == kIdleName) found.push_back(pid);
     }
     return found;
   }

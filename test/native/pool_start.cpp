@@ -24,8 +24,7 @@ constexpr const char* kLook =
     "Uid:|Gid:|Groups:|Umask:|Seccomp*|NoNewPrivs:|Cap*|Sig*|Shd*"
     "|NStgid:|NSpid:|PPid:) echo $key $value;; esac; done;"
     "cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup /proc/sys/kernel/hostname /proc/net/dev;"
-    "cat /etc/hosts /etc/hostname; pwd; set; echo /proc/self/fd/*; cat /proc/1/environ /proc/1/cmdline | /bin/busybox "
-    "tr -d '\\0'; true";
+    "cat /etc/hosts /etc/hostname; pwd; set; echo /proc/self/fd/*; cat /proc/1/environ 2>/dev/null; echo; cat /proc/1/cmdline | /bin/busybox tr -d '\\0'; echo";
 
 constexpr const char* kMounts =
     "while read id parent device root target options rest; do echo $root $target $options ${rest##*- }; done "
@@ -87,10 +86,11 @@ TEST_CASE("pool: what a program sees is the same, prepared or from nothing") {
   if (!canRun()) return;
   const Home home;
   const Pool pool(home, 3);
-  for (const char* user : {"", "1000:1001"}) {
+  for (const std::string user : {"", "1000:1001"}) {
     for (const char* script : {kLook, kMounts}) {
       CreateRequest request = pool.shell(script);
-      request.userGiven = *user != '\0';
+      request.userGiven = request.hostnameGiven = !user.empty();
+      request.spec.hostname = user.empty() ? "" : "other-name";
       request.spec.user = user;
       request.spec.env = {"SECRET=mine"};
       const Ran prepared = runPrepared(home, request);

@@ -151,6 +151,7 @@ TEST_CASE("fit: what is applied late may differ, what stands may not") {
   wanted.env = {"A=1"};
   wanted.user = "1";
   wanted.cwd = "/x";
+  wanted.hostname = "other";
   wanted.name = "n";
   wanted.limits.memoryMax = 1;
   wanted.rlimits = {{"core", 0, 0}};
@@ -162,10 +163,10 @@ TEST_CASE("fit: what is applied late may differ, what stands may not") {
            [](Spec& s) { s.capabilities = {"SYS_ADMIN"}; }, [](Spec& s) { s.seccomp = false; },
            [](Spec& s) { s.noNewPrivileges = false; }, [](Spec& s) { s.maskPaths = false; },
            [](Spec& s) { s.readOnlyRoot = true; }, [](Spec& s) { s.devices = {"/dev/kvm"}; },
-           [](Spec& s) { s.mounts.push_back({}); }, [](Spec& s) { s.hostname = "other"; },
-           [](Spec& s) { s.imageDigest = "other"; }, [](Spec& s) { s.imagePath = "/other"; },
-           [](Spec& s) { s.cgroupParent = "/other"; }, [](Spec& s) { s.terminal = true; },
-           [](Spec& s) { s.init = false; }, [](Spec& s) { s.shmSizeBytes = 4096; }}) {
+           [](Spec& s) { s.mounts.push_back({}); }, [](Spec& s) { s.imageDigest = "other"; },
+           [](Spec& s) { s.imagePath = "/other"; }, [](Spec& s) { s.cgroupParent = "/other"; },
+           [](Spec& s) { s.terminal = true; }, [](Spec& s) { s.init = false; },
+           [](Spec& s) { s.shmSizeBytes = 4096; }}) {
     Spec other = wanted;
     change(other);
     CHECK_FALSE(fits(other, prepared));
