@@ -7,6 +7,11 @@ export interface NativeEngine {
   create(requestJson: string): Promise<string>;
   /** Gives `{"pid":n,"warnings":[…]}` once the workload's execve has succeeded. */
   start(id: string): Promise<string>;
+  /**
+   * create() and start() at once, by a prepared sandbox where there is one that fits (docs/hot-start.md). Takes a create request; gives
+   * `{"id","pid","warnings":[…]}`. When the program can't be executed the sandbox is there all the same, as after create().
+   */
+  run(requestJson: string): Promise<string>;
   find(nameOrId: string): Promise<string>;
   info(id: string): Promise<string>;
   /** A JSON array of sandbox infos. */

@@ -46,6 +46,23 @@ Result<Answer> sweep(const Engine& engine) {
   return Answer(static_cast<double>(*swept));
 }
 
+/** create() and start(), by a prepared sandbox where there is one. */
+Result<Answer> run(const Engine& engine, const std::string& monitorBinary, const std::string& json) {
+  Result<CreateRequest> request = parseCreateRequest(json);
+  if (!request) return request.error();
+  StartOptions options;
+  options.monitorBinary = monitorBinary;
+  if (const std::optional<PreparedStart> prepared = engine.startPrepared(*request, options)) {
+    return prepared->started ? Result<Answer>(Answer(toJson(prepared->id, *prepared->started)))
+                             : Result<Answer>(prepared->started.error());
+  }
+  const Result<std::string> id = engine.create(std::move(*request));
+  if (!id) return id.error();
+  const Result<Started> started = engine.start(*id, options);
+  if (!started) return started.error();
+  return Answer(toJson(*id, *started));
+}
+
 void addLifeMethods(const std::function<void(const char*, Method)>& add, const std::string& monitorBinary) {
   add("create", [](const Engine& engine, Arguments& a) -> Work {
     return [engine, request = a.text(0, "requestJson")] { return create(engine, request); };
@@ -56,6 +73,9 @@ void addLifeMethods(const std::function<void(const char*, Method)>& add, const s
       options.monitorBinary = monitorBinary;
       return json(engine.start(id, options));
     };
+  });
+  add("run", [monitorBinary](const Engine& engine, Arguments& a) -> Work {
+    return [engine, monitorBinary, request = a.text(0, "requestJson")] { return run(engine, monitorBinary, request); };
   });
   add("stop", [](const Engine& engine, Arguments& a) -> Work {
     return [engine, id = a.text(0, "id"), signal = a.integer(1, "signal"), timeoutMs = a.integer(2, "timeoutMs")] {

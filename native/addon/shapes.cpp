@@ -10,6 +10,12 @@ std::string toJson(const Started& started) {
   return writer.text();
 }
 
+std::string toJson(const std::string& id, const Started& started) {
+  JsonWriter writer;
+  writer.beginObject().member("id", id).member("pid", started.pid).member("warnings", started.warnings).endObject();
+  return writer.text();
+}
+
 std::string toJson(const SandboxStats& stats) {
   const CgroupStats& c = stats.cgroup;
   JsonWriter writer;

@@ -13,6 +13,8 @@ using lightv::toJson;  // SandboxInfo, ExitInfo
 
 /** `{"pid","warnings"}` */
 std::string toJson(const Started& started);
+/** `{"id","pid","warnings"}` */
+std::string toJson(const std::string& id, const Started& started);
 /** Flat; what this machine does not count is absent. */
 std::string toJson(const SandboxStats& stats);
 std::string toJson(const std::vector<SandboxInfo>& all);

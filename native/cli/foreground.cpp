@@ -61,7 +61,7 @@ void showWarnings(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) complain("", "warning: " + warning);
 }
 
-int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, bool start,
+int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, const Begin& begin,
                   const ForegroundOptions& options) {
   const HeldSignals signals;
   const Stdio stdio{.in = -1,
@@ -74,12 +74,9 @@ int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, 
   const bool typed = options.input && spec.terminal;
   RawMode raw;
   if (typed) (void)raw.enter(STDIN_FILENO);
-  Result<Started> started =
-      start ? engine.start(spec.id, {.monitorBinary = "", .attach = stdio, .attachStdin = wantInput})
-            : engine.attach(spec.id, stdio, wantInput);
+  auto [id, started] = begin({.monitorBinary = "", .attach = stdio, .attachStdin = wantInput});
   if (!started) {
     raw.leave();
-    if (start && spec.autoRemove) (void)engine.remove(spec.id, true, false);
     return fail(parsed, started.error(), startExitCode(started.error()));
   }
   if (!started->warnings.empty()) {
@@ -93,7 +90,7 @@ int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, 
                                 .detachKeys = options.detachKeys};
   if (options.proxySignals) {
     // It may have ended just now: then there is nobody left to tell, and the session's end comes next.
-    sessionOptions.forward = [&engine, &spec](int signal) { (void)engine.kill(spec.id, signal); };
+    sessionOptions.forward = [&engine, &sandbox = id](int signal) { (void)engine.kill(sandbox, signal); };
   }
   Session session(std::move(sessionOptions), signals, std::move(started->stdinEnd));
   const SessionEnd end = session.run();

@@ -1,6 +1,9 @@
 // A sandbox in the foreground: what run, start -a and attach share.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 
@@ -19,9 +22,16 @@ Result<ForegroundOptions> foregroundOptions(const Parsed& parsed);
 /** A terminal needs one on our side too. */
 Status checkTerminal(bool terminal, bool input);
 
-/** Starts `id` (or joins it when `start` is false) and stays until it ends or the user leaves. Returns the command's
- * exit code. */
-int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, bool start,
+/** What a sandbox in the foreground begins with: how a start or an attach went, and the id, which a start may make. */
+struct Begun {
+  std::string id;
+  Result<Started> started;
+};
+using Begin = std::function<Begun(const StartOptions& options)>;
+
+/** Begins, and stays until it ends or the user leaves. Of `spec` only what the request says has to be there. Returns
+ * the command's exit code. */
+int runForeground(const Engine& engine, const Parsed& parsed, const Spec& spec, const Begin& begin,
                   const ForegroundOptions& options);
 
 /** What Docker says when the detach keys were typed. */

@@ -28,7 +28,12 @@ int runAttach(const Engine& engine, const Parsed& parsed) {
   }
   options->input = info->spec.openStdin && !parsed.on("no-stdin");
   if (Status status = checkTerminal(info->spec.terminal, options->input); !status) return fail(parsed, status.error());
-  return runForeground(engine, parsed, info->spec, false, *options);
+  return runForeground(
+      engine, parsed, info->spec,
+      [&](const StartOptions& start) {
+        return Begun{*id, engine.attach(*id, start.attach, start.attachStdin)};
+      },
+      *options);
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <optional>
 
 #include "cli/create_options.hpp"
 #include "cli/created.hpp"
@@ -8,23 +11,59 @@
 
 namespace lightv::cli {
 
-Result<std::string> createSandbox(const Engine& engine, const Parsed& parsed, CreateRequest request) {
-  const std::string idFile = parsed.text("cidfile");
-  Fd file;
-  if (!idFile.empty()) {
-    // Taken before anything is made: two runs with one file can't both go on.
-    Result<Fd> opened = openFile(idFile, O_WRONLY | O_CREAT | O_EXCL, 0644);
+namespace {
+
+/** The file of --cidfile, taken before anything is made: two runs with one file can't both go on. */
+class IdFile {
+ public:
+  Status open(const std::string& path) {
+    path_ = path;
+    if (path.empty()) return {};
+    Result<Fd> opened = openFile(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (!opened) return opened.error().wrap("make the file of --cidfile");
-    file = std::move(*opened);
+    file_ = std::move(*opened);
+    return {};
   }
+  /** With an empty id, because there is no sandbox, the file goes. */
+  [[nodiscard]] Status keep(const std::string& id) const {
+    if (!file_) return {};
+    if (!id.empty()) return writeAll(file_.get(), id, path_);
+    (void)::unlink(path_.c_str());
+    return {};
+  }
+
+ private:
+  std::string path_;
+  Fd file_;
+};
+
+Begun createThenStart(const Engine& engine, CreateRequest request, const StartOptions& options) {
+  const bool removeOnFailure = request.spec.autoRemove;
   Result<std::string> id = engine.create(std::move(request));
-  if (!file) return id;
-  if (!id) {
-    (void)::unlink(idFile.c_str());
-    return id;
-  }
-  if (Status status = writeAll(file.get(), *id, idFile); !status) return status.error();
+  if (!id) return {"", id.error()};
+  Begun begun{*id, engine.start(*id, options)};
+  if (!begun.started && removeOnFailure) (void)engine.remove(*id, true, false);
+  return begun;
+}
+
+}  // namespace
+
+Result<std::string> createSandbox(const Engine& engine, const Parsed& parsed, CreateRequest request) {
+  IdFile file;
+  if (Status opened = file.open(parsed.text("cidfile")); !opened) return opened.error();
+  Result<std::string> id = engine.create(std::move(request));
+  if (Status kept = file.keep(id ? *id : ""); !kept) return kept.error();
   return id;
+}
+
+Begun createAndStart(const Engine& engine, const Parsed& parsed, CreateRequest request, const StartOptions& options) {
+  IdFile file;
+  if (Status opened = file.open(parsed.text("cidfile")); !opened) return {"", opened.error()};
+  std::optional<PreparedStart> prepared = engine.startPrepared(request, options);
+  Begun begun = prepared ? Begun{std::move(prepared->id), std::move(prepared->started)}
+                         : createThenStart(engine, std::move(request), options);
+  if (Status kept = file.keep(begun.id); !kept && begun.started) begun.started = kept.error();
+  return begun;
 }
 
 namespace {

@@ -18,12 +18,9 @@ constexpr Flag kRunFlags[] = {
     {.name = "detach-keys", .value = "KEYS", .help = "Keys that leave it running (ctrl-p,ctrl-q)"},
 };
 
-int runDetached(const Engine& engine, const Parsed& parsed, const std::string& id, bool removeOnFailure) {
-  const Result<Started> started = engine.start(id, {});
-  if (!started) {
-    if (removeOnFailure) (void)engine.remove(id, true, false);
-    return fail(parsed, started.error(), startExitCode(started.error()));
-  }
+int runDetached(const Engine& engine, const Parsed& parsed, CreateRequest request) {
+  const auto [id, started] = createAndStart(engine, parsed, std::move(request), {});
+  if (!started) return fail(parsed, started.error(), startExitCode(started.error()));
   showWarnings(started->warnings);
   print(id + "\n");
   return 0;
@@ -43,11 +40,11 @@ int runRun(const Engine& engine, const Parsed& parsed) {
     if (Status status = checkTerminal(spec.terminal, foreground->input); !status)
       return fail(parsed, status.error(), kEngineFailed);
   }
-  const Result<std::string> id = createSandbox(engine, parsed, std::move(options->request));
-  if (!id) return fail(parsed, id.error(), kEngineFailed);
-  if (detach) return runDetached(engine, parsed, *id, spec.autoRemove);
-  spec.id = *id;
-  return runForeground(engine, parsed, spec, true, *foreground);
+  if (detach) return runDetached(engine, parsed, std::move(options->request));
+  const Begin begin = [&](const StartOptions& start) {
+    return createAndStart(engine, parsed, std::move(options->request), start);
+  };
+  return runForeground(engine, parsed, spec, begin, *foreground);
 }
 
 }  // namespace

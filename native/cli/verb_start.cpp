@@ -24,7 +24,12 @@ int startAttached(const Engine& engine, const Parsed& parsed) {
   if (!info) return fail(parsed, info.error());
   options->input = options->input && info->spec.openStdin;
   if (Status status = checkTerminal(info->spec.terminal, options->input); !status) return fail(parsed, status.error());
-  return runForeground(engine, parsed, info->spec, true, *options);
+  return runForeground(
+      engine, parsed, info->spec,
+      [&](const StartOptions& start) {
+        return Begun{*id, engine.start(*id, start)};
+      },
+      *options);
 }
 
 int runStart(const Engine& engine, const Parsed& parsed) {

@@ -5,11 +5,11 @@
 namespace lightv::cli {
 
 std::span<const Verb* const> allVerbs() {
-  static constexpr std::array kAll = {
-      &kRun,     &kExec,   &kList,    &kLogs,       &kStats, &kTop,         &kAttach,   &kInspect,
-      &kCreate,  &kStart,  &kStop,    &kRestart,    &kKill,  &kRemove,      &kWait,     &kPause,
-      &kUnpause, &kRename, &kUpdate,  &kImages,     &kTag,   &kRemoveImage, &kVerify,   &kPlan,
-      &kInfo,    &kSystem, &kVersion, &kCompletion, &kHelp,  &kMonitor,     &kComplete, &kAgentLaunch};
+  static constexpr std::array kAll = {&kRun,         &kExec,   &kList,    &kLogs,     &kStats,      &kTop,    &kAttach,
+                                      &kInspect,     &kCreate, &kStart,   &kStop,     &kRestart,    &kKill,   &kRemove,
+                                      &kWait,        &kPause,  &kUnpause, &kRename,   &kUpdate,     &kImages, &kTag,
+                                      &kRemoveImage, &kVerify, &kPlan,    &kInfo,     &kRuntime,    &kSystem, &kVersion,
+                                      &kCompletion,  &kHelp,   &kMonitor, &kComplete, &kAgentLaunch};
   return kAll;
 }
 

@@ -10,7 +10,7 @@ namespace lightv::cli {
 
 extern const Verb kRun, kCreate, kStart, kStop, kRestart, kKill, kRemove, kWait, kList, kInspect, kLogs, kStats, kTop,
     kExec, kAttach, kPause, kUnpause, kRename, kUpdate, kImages, kRemoveImage, kTag, kVerify, kPlan, kVersion, kInfo,
-    kCompletion, kHelp, kSystem, kMonitor, kComplete, kAgentLaunch;
+    kCompletion, kHelp, kRuntime, kSystem, kMonitor, kComplete, kAgentLaunch;
 
 /** In the order of the help text. */
 std::span<const Verb* const> allVerbs();

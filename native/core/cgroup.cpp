@@ -118,6 +118,10 @@ Status Cgroup::apply(const Limits& limits, bool reset, std::vector<std::string>*
   return first;
 }
 
+void Cgroup::limit(const Limits& limits, std::vector<std::string>& warnings) const {
+  (void)apply(limits, false, &warnings);
+}
+
 Status Cgroup::update(const Limits& limits) const {
   return apply(limits, true, nullptr);
 }

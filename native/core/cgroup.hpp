@@ -40,10 +40,14 @@ class Cgroup {
 
   /** Moves a process in. */
   [[nodiscard]] Status attach(pid_t pid) const;
+  /** Sets those that are given beside those that are set; as in create(), one that can't be is a warning. */
+  void limit(const Limits& limits, std::vector<std::string>& warnings) const;
   /** Replaces the limits of a running sandbox; fails whole-heartedly, naming the file and value, where create() would
    * warn. */
   [[nodiscard]] Status update(const Limits& limits) const;
   [[nodiscard]] Result<CgroupStats> stats() const;
+  /** CgroupStats::oomKills alone, for who has no time for the rest. */
+  [[nodiscard]] std::uint64_t oomKills() const;
   [[nodiscard]] Result<std::vector<pid_t>> processes() const;
   [[nodiscard]] Status freeze(bool frozen) const;
   /** SIGKILL to every process: cgroup.kill where there is one, else freeze, kill, thaw until empty. */

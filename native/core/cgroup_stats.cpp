@@ -93,7 +93,6 @@ void Cgroup::readStatsV2(CgroupStats& stats) const {
     stats.memoryBytes = withoutCache(readNumber(memory + "/memory.current"), inactive);
     stats.memoryPeakBytes = readNumber(memory + "/memory.peak");
     stats.memoryLimitBytes = readNumber(memory + "/memory.max");
-    stats.oomKills = readKeyed(memory + "/memory.events", "oom_kill").value_or(0);
   }
   if (const std::string pids = directoryOf("pids", true); !pids.empty()) readPids(pids, stats);
   if (const std::string io = directoryOf("io", true); !io.empty()) addIoV2(io + "/io.stat", stats);
@@ -106,7 +105,6 @@ void Cgroup::readStatsV1(CgroupStats& stats) const {
     stats.memoryPeakBytes = readNumber(memory + "/memory.max_usage_in_bytes");
     const Number limit = readNumber(memory + "/memory.limit_in_bytes");
     stats.memoryLimitBytes = limit && *limit < unlimitedV1 ? limit : std::nullopt;
-    stats.oomKills = readKeyed(memory + "/memory.oom_control", "oom_kill").value_or(0);
   }
   if (const std::string account = directoryOf("cpuacct", false); !account.empty()) {
     stats.cpuUsageUs = scaled(readNumber(account + "/cpuacct.usage"), 1000);
@@ -120,6 +118,12 @@ void Cgroup::readStatsV1(CgroupStats& stats) const {
   }
 }
 
+std::uint64_t Cgroup::oomKills() const {
+  std::string file = directoryOf("memory", true);
+  file = file.empty() ? directoryOf("memory", false) + "/memory.oom_control" : file + "/memory.events";
+  return readKeyed(file, "oom_kill").value_or(0);
+}
+
 Result<CgroupStats> Cgroup::stats() const {
   if (directories_.empty() || !exists(directories_.front())) {
     return Error{"read statistics", ENOENT, directories_.empty() ? cgroupMountPoint : directories_.front()};
@@ -127,6 +131,7 @@ Result<CgroupStats> Cgroup::stats() const {
   CgroupStats stats;
   readStatsV2(stats);
   readStatsV1(stats);
+  stats.oomKills = oomKills();
   return stats;
 }
 

@@ -19,7 +19,9 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "core/order.hpp"
 #include "sys/fd.hpp"
+#include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {
@@ -35,6 +37,12 @@ void enterDirectory(const Process& process, const Reporter& reporter) {
   }
 }
 
+/** So that the workload's user may reopen /dev/stdout; a refusal only costs him that. */
+void ownStream(int fd, uid_t uid) {
+  struct stat info {};
+  if (::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode)) (void)!::fchown(fd, uid, static_cast<gid_t>(-1));
+}
+
 /** A stream may be one of 0, 1, 2 already, and another's place: all are lifted above 2 first. */
 void placeStreams(const Process& process, int slave, const Reporter& reporter) {
   int sources[3] = {process.stdio.in, process.stdio.out, process.stdio.err};
@@ -47,9 +55,7 @@ void placeStreams(const Process& process, int slave, const Reporter& reporter) {
   }
   for (int i = 0; i < 3; i++) {
     if (::dup2(sources[i], i) < 0) reporter.fail("duplicate stream", "", errno);
-    struct stat info {};
-    // So that the workload's user may reopen /dev/stdout; a refusal only costs him that.
-    if (::fstat(i, &info) == 0 && S_ISFIFO(info.st_mode)) (void)!::fchown(i, process.user.uid, static_cast<gid_t>(-1));
+    ownStream(i, process.user.uid);
   }
 }
 
@@ -95,13 +101,45 @@ void installFilter(const Process& process, const Reporter& reporter) {
 }
 
 void becomeUser(const Process& process, const Reporter& reporter) {
-  if (const int err = dropBoundingSet(process.capabilities); err != 0) reporter.fail("capabilities", "bounding", err);
   const UserIds& user = process.user;
   if (sys::setGroups(user.groups.size(), user.groups.data()) < 0) reporter.fail("setgroups", "", errno);
   if (sys::setResGid(user.gid) < 0) reporter.fail("setgid", "", errno);
   if (sys::setResUid(user.uid) < 0) reporter.fail("setuid", "", errno);
   // For every user but root the kernel has emptied the permitted set by now, and so this stays empty.
   if (const int err = setCapabilities(process.capabilities); err != 0) reporter.fail("capabilities", "", err);
+}
+
+/** Shrinks the bounding set, then becomes the user. */
+void dropRights(const Process& process, const Reporter& reporter) {
+  if (const int err = dropBoundingSet(process.capabilities); err != 0) reporter.fail("capabilities", "bounding", err);
+  becomeUser(process, reporter);
+}
+
+void joinKeyring(const Process& process, const Reporter& reporter) {
+  if (sys::keyctl(KEYCTL_JOIN_SESSION_KEYRING, process.keyring.c_str()) < 0 && errno != ENOSYS) {
+    reporter.warn("session keyring", process.keyring.c_str(), errno);
+  }
+}
+
+void lockDown(const Process& process, const Reporter& reporter) {
+  closeTheRest();
+  if (!process.noNewPrivileges) return;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) reporter.fail("no_new_privs", "", errno);
+  installFilter(process, reporter);
+}
+
+/** What a workload that runs as another user than root wants of its streams and ids. */
+void takeOrder(Process& process, const Reporter& reporter) {
+  Result<Message> message = receiveMessage(reporter.socket());
+  // Whoever was to order has gone: so does the sandbox.
+  if (!message || message->endOfFile) ::_exit(125);
+  if (!decodeOrder(message->text, process)) reporter.fail("order", "a broken message", EPROTO);
+  if (message->fds[0] && ::dup2(message->fds[0].get(), STDIN_FILENO) < 0) reporter.fail("duplicate stream", "", errno);
+  enterDirectory(process, reporter);
+  const UserIds& user = process.user;
+  if (user.uid == 0 && user.gid == 0 && user.groups.empty()) return;
+  for (int fd = 0; fd < 3; fd++) ownStream(fd, user.uid);
+  becomeUser(process, reporter);
 }
 
 [[noreturn]] void execute(const Process& process, const Reporter& reporter) {
@@ -147,22 +185,33 @@ void runProcess(const Process& process, int slave, const Reporter& reporter) {
   enterDirectory(process, reporter);
   placeStreams(process, slave, reporter);
   setLimits(process, reporter);
-  if (sys::keyctl(KEYCTL_JOIN_SESSION_KEYRING, process.keyring.c_str()) < 0 && errno != ENOSYS) {
-    reporter.warn("session keyring", process.keyring.c_str(), errno);
-  }
+  joinKeyring(process, reporter);
   (void)::umask(022);
   resetSignals();
   // Without no_new_privs only CAP_SYS_ADMIN may install a filter, so then it comes before that goes; the default
   // profile lets the calls below pass.
   if (!process.noNewPrivileges) installFilter(process, reporter);
-  becomeUser(process, reporter);
+  dropRights(process, reporter);
   // Credentials that change clear it, so not earlier; init ends its sandbox itself, this is for when there is none.
   if (::getpid() == 1) (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  closeTheRest();
-  if (process.noNewPrivileges) {
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) reporter.fail("no_new_privs", "", errno);
-    installFilter(process, reporter);
-  }
+  lockDown(process, reporter);
+  execute(process, reporter);
+}
+
+// The filter is in force while the order is taken: all that is called from then on is what every workload may call.
+void parkProcess(Process& process, const Reporter& reporter) {
+  takeTerminal(-1, reporter);
+  placeStreams(process, -1, reporter);
+  setLimits(process, reporter);
+  joinKeyring(process, reporter);
+  (void)::umask(022);
+  resetSignals();
+  dropRights(process, reporter);
+  lockDown(process, reporter);
+  // Whatever the changed credentials did to that: nobody may look in until execve.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  reporter.parked();
+  takeOrder(process, reporter);
   execute(process, reporter);
 }
 

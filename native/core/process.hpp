@@ -49,6 +49,9 @@ Result<Process> prepareProcess(const Spec& spec, const UserIds& user, const Stdi
 /** The same for `exec`: `spec` gives what `exec` leaves open. */
 Result<Process> prepareExec(const Spec& spec, const ExecSpec& exec, const UserIds& user, const Stdio& stdio);
 
+/** Points argv and envp into args and env. */
+void layOut(Process& process);
+
 /** `--ulimit`'s name as RLIMIT_*, -1 when there is none. */
 int rlimitNumber(const std::string& name);
 
@@ -60,5 +63,12 @@ int openTerminal(const Process& process, const Reporter& reporter);
  * and executes. `slave` is openTerminal()'s, or -1. Never returns.
  */
 [[noreturn]] void runProcess(const Process& process, int slave, const Reporter& reporter);
+
+/**
+ * The same in two halves, for a sandbox that is made ahead: gives up all that `process` is not to have, tells that it
+ * is parked, and waits for an order (core/order.hpp) with what only the request says: program, environment, directory,
+ * user. Its user is root until then, with no capability and no system call that the workload will not have.
+ */
+[[noreturn]] void parkProcess(Process& process, const Reporter& reporter);
 
 }  // namespace lightv

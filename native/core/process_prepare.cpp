@@ -35,7 +35,8 @@ std::vector<std::string> candidatesFor(const std::string& command, std::vector<s
   return paths;
 }
 
-void layOut(std::vector<std::string>& texts, std::vector<char*>& pointers) {
+void pointInto(std::vector<std::string>& texts, std::vector<char*>& pointers) {
+  pointers.clear();
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
 }
@@ -64,12 +65,16 @@ Result<Process> finish(Process process) {
   setDefault(process.env, "PATH", defaultPath);
   setDefault(process.env, "HOME", process.user.home);
   process.candidates = candidatesFor(process.args[0], process.env);
-  layOut(process.args, process.argv);
-  layOut(process.env, process.envp);
+  layOut(process);
   return process;
 }
 
 }  // namespace
+
+void layOut(Process& process) {
+  pointInto(process.args, process.argv);
+  pointInto(process.env, process.envp);
+}
 
 int rlimitNumber(const std::string& name) {
   struct Name {

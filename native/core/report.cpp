@@ -64,7 +64,8 @@ void addToStory(ChildStory& story, ChildReport& report, pid_t sender, Fd descrip
       if (!story.error) story.error = Error{report.op, report.err, report.detail, hintFor(report)};
       return;
     case ReportKind::ready:
-      story.ready = true;
+    case ReportKind::parked:
+      (report.kind == ReportKind::ready ? story.ready : story.parked) = true;
       story.pid = sender;
       return;
     case ReportKind::terminal:
@@ -99,6 +100,10 @@ void Reporter::warn(const char* op, const char* detail, int err) const {
 
 void Reporter::ready() const {
   send(ReportKind::ready, "", "", 0);
+}
+
+void Reporter::parked() const {
+  send(ReportKind::parked, "", "", 0);
 }
 
 void Reporter::child(pid_t pid) const {
@@ -169,6 +174,7 @@ ChildStory listenToChild(int socket) {
     Fd descriptor;
     readControl(message, sender, descriptor);
     addToStory(story, report, sender, std::move(descriptor));
+    if (story.parked) return story;
   }
 }
 

@@ -14,7 +14,7 @@
 
 namespace lightv {
 
-enum class ReportKind : std::uint32_t { warning, error, ready, terminal, child };
+enum class ReportKind : std::uint32_t { warning, error, ready, terminal, child, parked };
 
 struct ChildReport {
   ReportKind kind = ReportKind::error;
@@ -33,6 +33,8 @@ class Reporter {
   void warn(const char* op, const char* detail, int err) const;
   /** The next thing is execve. The kernel adds the sender's pid. */
   void ready() const;
+  /** All stands but the last stretch, for which an order is awaited. The kernel adds the sender's pid. */
+  void parked() const;
   /** Hands over the pty's master. -1 with errno when it can't. */
   [[nodiscard]] int giveTerminal(int master) const;
   /** Tells of a process that the caller has to reap. */
@@ -49,7 +51,8 @@ class Reporter {
 /** What the parent heard until the socket closed. */
 struct ChildStory {
   bool ready = false;
-  pid_t pid = -1;              // of who was ready, as this process sees it
+  bool parked = false;
+  pid_t pid = -1;              // of who was ready or parked, as this process sees it
   pid_t child = -1;            // of Reporter::child()
   std::optional<Error> error;  // the first one; op "exec" is the workload's fault
   Fd ptyMaster;
@@ -60,7 +63,7 @@ struct ChildStory {
 Status makeReportPair(Fd& parent, Fd& child);
 /** Lets the child go on. */
 Status release(int socket);
-/** Listens until end of file: every holder of the child's end has executed or ended. */
+/** Listens until one is parked, or until end of file: every holder of the child's end has executed or ended. */
 ChildStory listenToChild(int socket);
 
 }  // namespace lightv

@@ -115,12 +115,16 @@ void writeProcess(JsonWriter& writer, const Spec& spec) {
   writer.member("openStdin", spec.openStdin).member("init", spec.init);
 }
 
-void writeSecurity(JsonWriter& writer, const Spec& spec) {
+void writeRlimits(JsonWriter& writer, const Spec& spec) {
   writer.beginArray("rlimits");
   for (const Rlimit& limit : spec.rlimits) {
     writer.beginObject().member("name", limit.name).member("soft", limit.soft).member("hard", limit.hard).endObject();
   }
   writer.endArray();
+}
+
+void writeSecurity(JsonWriter& writer, const Spec& spec) {
+  writeRlimits(writer, spec);
   writer.member("capabilities", spec.capabilities).member("noNewPrivileges", spec.noNewPrivileges);
   writer.member("seccomp", spec.seccomp).member("maskPaths", spec.maskPaths).member("oomScoreAdj", spec.oomScoreAdj);
   writer.member("shmSizeBytes", spec.shmSizeBytes);
@@ -134,7 +138,57 @@ void writeLife(JsonWriter& writer, const Spec& spec) {
   writer.member("autoRemove", spec.autoRemove).member("labels", spec.labels).member("annotations", spec.annotations);
 }
 
+/** Writes members that differ from a default Spec's. */
+class Differences {
+ public:
+  Differences(JsonWriter& writer, const Spec& spec) : writer_(writer), spec_(spec) {}
+  template <class T>
+  Differences& member(const char* name, T Spec::*field) {
+    if (spec_.*field != plain_.*field) writer_.member(name, spec_.*field);
+    return *this;
+  }
+  template <class E>
+  Differences& word(const char* name, E Spec::*field, const std::vector<std::string_view>& names) {
+    if (spec_.*field != plain_.*field) writer_.member(name, nameOf(names, spec_.*field));
+    return *this;
+  }
+  template <class T>
+  [[nodiscard]] bool differs(T Spec::*field) const {
+    return !(spec_.*field == plain_.*field);
+  }
+
+ private:
+  JsonWriter& writer_;
+  const Spec& spec_;
+  const Spec plain_;
+};
+
+void writeLog(JsonWriter& writer, const LogOptions& log) {
+  writer.beginObject("log").member("maxSizeBytes", log.maxSizeBytes).member("maxFiles", log.maxFiles);
+  writer.member("enabled", log.enabled).endObject();
+}
+
 }  // namespace
+
+void writeSpecSettings(JsonWriter& writer, const Spec& spec) {
+  Differences out(writer, spec);
+  out.member("name", &Spec::name).member("env", &Spec::env).member("cwd", &Spec::cwd).member("user", &Spec::user);
+  out.member("groupAdd", &Spec::groupAdd).member("hostname", &Spec::hostname).member("terminal", &Spec::terminal);
+  out.member("openStdin", &Spec::openStdin).member("init", &Spec::init).member("readOnlyRoot", &Spec::readOnlyRoot);
+  if (out.differs(&Spec::mounts)) writeMounts(writer, spec);
+  out.member("devices", &Spec::devices).word("network", &Spec::network, networks());
+  out.word("userns", &Spec::userns, userNamespaces()).member("cgroupParent", &Spec::cgroupParent);
+  if (out.differs(&Spec::limits)) writeLimits(writer, "limits", spec.limits);
+  if (out.differs(&Spec::rlimits)) writeRlimits(writer, spec);
+  out.member("noNewPrivileges", &Spec::noNewPrivileges).member("seccomp", &Spec::seccomp);
+  out.member("maskPaths", &Spec::maskPaths).member("oomScoreAdj", &Spec::oomScoreAdj);
+  out.member("shmSizeBytes", &Spec::shmSizeBytes).member("stopSignal", &Spec::stopSignal);
+  out.member("stopTimeoutMs", &Spec::stopTimeoutMs);
+  if (out.differs(&Spec::restart)) writeRestartPolicy(writer, "restart", spec.restart);
+  if (out.differs(&Spec::log)) writeLog(writer, spec.log);
+  out.member("autoRemove", &Spec::autoRemove).member("labels", &Spec::labels);
+  out.member("annotations", &Spec::annotations);
+}
 
 void readLimits(JsonReader& reader, Limits& limits) {
   reader.number("memoryMax", limits.memoryMax, std::uint64_t{0}, maxBytes);

@@ -9,6 +9,8 @@ namespace lightv {
 /** Every key of config.json except those that create fills (docs/sandbox.md, "JSON shapes"). Errors stay in `reader`.
  */
 void readSpecSettings(JsonReader& reader, Spec& spec);
+/** What readSpecSettings() reads, of it what is not the default. */
+void writeSpecSettings(JsonWriter& writer, const Spec& spec);
 /** `limits`' content. */
 void readLimits(JsonReader& reader, Limits& limits);
 /** `restart`'s content. */

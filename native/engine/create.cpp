@@ -1,16 +1,15 @@
 // Engine::create: a whole sandbox or nothing, at whatever point the process is killed (docs/sandbox.md, "Making and
 // removing").
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "engine/cgroup_parent.hpp"
+#include "engine/draft.hpp"
 #include "engine/engine.hpp"
 #include "engine/merge.hpp"
 #include "engine/names.hpp"
-#include "monitor/lock.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
 #include "sys/time.hpp"
@@ -19,63 +18,6 @@ namespace lightv {
 namespace {
 
 constexpr unsigned kNameAttempts = 8;
-
-/** A sandbox that is being made; unless kept, its destructor takes back every step. */
-class Draft {
- public:
-  explicit Draft(SandboxFiles files, Fd lock) : files_(std::move(files)), lock_(std::move(lock)) {}
-  Draft(Draft&&) = default;
-  Draft& operator=(Draft&&) = delete;
-  Draft(const Draft&) = delete;
-  Draft& operator=(const Draft&) = delete;
-  ~Draft() {
-    if (kept_ || !lock_) return;
-    (void)freeName(files_.paths(), name_, files_.id());
-    (void)removeTree(files_.newDirectory());
-    (void)removeTree(files_.runDirectory());
-  }
-
-  /** Takes an id that nobody has, by making its run directory, and the lock in it: the sweep leaves it alone. */
-  static Result<Draft> begin(const Paths& paths) {
-    if (Status made = makeDirs(paths.run + "/sandboxes"); !made) return made.error();
-    while (true) {
-      Result<std::string> id = randomHex(16);
-      if (!id) return id.error();
-      SandboxFiles files(paths, *id);
-      if (mkdir(files.runDirectory().c_str(), 0700) != 0) {
-        if (errno == EEXIST) continue;
-        return Error{"mkdir", errno, files.runDirectory()};
-      }
-      Result<Fd> lock = tryLockForEngine(files);
-      if (!lock) return lock.error();
-      return Draft(std::move(files), std::move(*lock));
-    }
-  }
-
-  [[nodiscard]] const SandboxFiles& files() const { return files_; }
-
-  Status write(const Spec& spec) {
-    name_ = spec.name;
-    if (Status made = makeDirs(files_.newDirectory()); !made) return made;
-    return writeFileAtomic(files_.newDirectory() + "/config.json", toJson(spec), 0600, durable(spec));
-  }
-  /** Makes it visible, in one step. */
-  Status publish(const Spec& spec) {
-    if (rename(files_.newDirectory().c_str(), files_.directory().c_str()) != 0) {
-      return Error{"rename", errno, files_.newDirectory()};
-    }
-    kept_ = true;
-    return durable(spec) == Durable::yes ? syncDir(files_.paths().root + "/sandboxes") : Status();
-  }
-
- private:
-  static Durable durable(const Spec& spec) { return spec.autoRemove ? Durable::no : Durable::yes; }
-
-  SandboxFiles files_;
-  Fd lock_;
-  std::string name_;
-  bool kept_ = false;
-};
 
 Status checkPlatform(const ImageInfo& image, const utsname& machine) {
   const std::string ours = goArchitecture(machine.machine);
@@ -93,20 +35,6 @@ Status checkBindSources(const Spec& spec) {
     if (mount.kind == MountKind::bind && !exists(mount.source)) {
       return Error{"create", ENOENT, "bind source path does not exist: " + mount.source, "make it first", true};
     }
-  }
-  return {};
-}
-
-Status makeVolumes(const Paths& paths, const Spec& spec) {
-  for (const Mount& mount : spec.mounts) {
-    if (mount.kind != MountKind::volume) continue;
-    if (Status made = makeDirs(paths.root + "/volumes/" + mount.volume); !made) return made;
-    if (mkdir(mount.source.c_str(), 0755) != 0) {
-      if (errno == EEXIST) continue;
-      return Error{"mkdir", errno, mount.source};
-    }
-    // A service's umask is for its own files: workloads of any user must get into their volume.
-    if (chmod(mount.source.c_str(), 0755) != 0) return Error{"chmod", errno, mount.source};
   }
   return {};
 }

@@ -64,6 +64,12 @@ struct Started {
   std::vector<std::string> warnings;
 };
 
+/** What a prepared sandbox became; it is there also when its program could not be started. */
+struct PreparedStart {
+  std::string id;
+  Result<Started> started;
+};
+
 /** Reads the answer to "wait" from Started::control; blocks until it is there. A monitor that died first: `lost`, exit
  * code 137. */
 ExitInfo receiveExit(int control);
@@ -82,6 +88,12 @@ class Engine {
   /** Returns when the workload runs, or why it can't (launch()'s error convention). Starting what runs is EALREADY.
    * ETIMEDOUT: its monitor did not answer; it was killed, and what it had begun has ended. */
   [[nodiscard]] Result<Started> start(const std::string& id, const StartOptions& options) const;
+  /**
+   * create() and start() at once, by a sandbox that waits for such a request (docs/hot-start.md). Absent: there is none
+   * that fits, nothing has happened, and the caller does it himself.
+   */
+  [[nodiscard]] std::optional<PreparedStart> startPrepared(const CreateRequest& request,
+                                                           const StartOptions& options) const;
   /** Full id for a name, an id or a unique prefix of one. ENOENT: "No such sandbox". */
   [[nodiscard]] Result<std::string> find(const std::string& nameOrId) const;
   /** Also notices and cleans up after lost monitors. */

@@ -8,6 +8,7 @@
 
 #include "core/cgroup.hpp"
 #include "engine/cgroup_parent.hpp"
+#include "engine/draft.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/records.hpp"
 #include "monitor/removal.hpp"
@@ -113,8 +114,9 @@ bool cleanHalf(const SandboxFiles& files) {
   for (const std::string& directory : {files.newDirectory(), files.goneDirectory()}) {
     if (!exists(directory)) continue;
     const Result<Spec> spec = readSpec(directory + "/config.json");
+    const Result<std::string> prepared = readFile(directory + kPreparedMark);
+    if (spec || prepared) clearCgroup(spec ? spec->cgroupParent : *prepared, files.id());
     if (spec) {
-      clearCgroup(spec->cgroupParent, files.id());
       (void)freeName(files.paths(), spec->name, files.id());
       const bool withVolumes = spec->autoRemove || directory == files.newDirectory() || hasVolumesMark(directory);
       if (withVolumes) (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));

@@ -123,6 +123,11 @@ Result<ImageInfo> ImageStore::resolve(const std::string& image, std::string& pat
   return info;
 }
 
+Result<std::string> ImageStore::digestOf(const std::string& image) const {
+  if (isPath(image)) return Error{"resolve image", EINVAL, image};
+  return findDigest(image);
+}
+
 Result<std::string> ImageStore::findDigest(const std::string& image) const {
   if (isDigestText(image)) return image;
   if (image.substr(0, 7) != "sha256:") {

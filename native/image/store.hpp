@@ -25,6 +25,8 @@ class ImageStore {
   /** A name, sha256:<hex>, a unique prefix of the hex (12 or more), or the path of a .lv file ("./x.lv", "/x.lv", or
    * ends in ".lv"). */
   [[nodiscard]] Result<ImageInfo> resolve(const std::string& image, std::string& pathOut) const;
+  /** The digest that resolve() would find, without a look into the image; EINVAL for the path of a file. */
+  [[nodiscard]] Result<std::string> digestOf(const std::string& image) const;
   [[nodiscard]] Result<std::vector<ImageRef>> refs() const;
   /** Digests of all images, named or not. */
   [[nodiscard]] Result<std::vector<std::string>> digests() const;

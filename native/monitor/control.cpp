@@ -92,6 +92,7 @@ std::string toJson(const ControlRequest& request) {
 std::string toJson(const ControlAnswer& answer) {
   JsonWriter writer;
   writer.beginObject().member("ok", true);
+  if (!answer.id.empty()) writer.member("id", answer.id);
   if (answer.pid != 0) writer.member("pid", answer.pid);
   if (!answer.warnings.empty()) writer.member("warnings", answer.warnings);
   if (answer.exit) writeExit(writer, *answer.exit);
@@ -114,6 +115,7 @@ Result<ControlAnswer> parseAnswer(std::string_view json) {
   reader->boolean("ok", ok);
   if (!ok) return readError(reader->object("error"));
   ControlAnswer answer;
+  reader->text("id", answer.id);
   reader->number("pid", answer.pid, 0, std::numeric_limits<pid_t>::max());
   reader->texts("warnings", answer.warnings);
   if (reader->has("exitCode")) readExit(*reader, answer.exit.emplace());

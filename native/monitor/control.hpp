@@ -33,6 +33,7 @@ Result<ControlRequest> parseRequest(std::string_view json);
 std::string toJson(const ControlRequest& request);
 
 struct ControlAnswer {
+  std::string id;                     // a prepared sandbox has taken the request, and begins
   pid_t pid = 0;                      // start
   std::vector<std::string> warnings;  // start
   std::optional<ExitInfo> exit;       // wait, stop

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,21 +41,28 @@ Status openPipes(const Spec& spec, Pipes& pipes) {
   return spec.openStdin ? openPipe(pipes.in) : Status();
 }
 
-Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
-                          TerminalSize size) {
-  Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
-  if (!image) return image.error();
+/** The parts of a launch whose root is `rootMount` and whose writable layer lies below `directory`. */
+Result<LaunchParts> gatherParts(const Spec& spec, const std::string& directory, int rootMount, Execution& execution) {
   LaunchParts parts;
-  parts.rootMount = image->mount.get();
+  parts.rootMount = rootMount;
   if (!spec.readOnlyRoot) {
-    Result<WritableLayer> layer = makeWritableLayer(files, parts.rootMount, execution.warnings);
+    Result<WritableLayer> layer = makeWritableLayer(directory, rootMount, execution.warnings);
     if (!layer) return layer.error();
     parts.upperDir = std::move(layer->upper);
     parts.workDir = std::move(layer->work);
   }
   parts.cgroup = &execution.cgroup;
-  parts.stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};
-  return launch(spec, parts);
+  return parts;
+}
+
+Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
+                          TerminalSize size) {
+  const Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
+  if (!image) return image.error();
+  Result<LaunchParts> parts = gatherParts(spec, files.directory(), image->mount.get(), execution);
+  if (!parts) return parts.error();
+  parts->stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};
+  return launch(spec, *parts);
 }
 
 /** With a terminal the one pty master serves both directions; each user gets a descriptor of its own. */
@@ -98,6 +104,68 @@ Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalS
   return execution;
 }
 
+namespace {
+
+Result<Parked> parkIn(const Spec& spec, const std::string& directory, int imageMount, Execution& execution,
+                      const Pipe& out, const Pipe& err) {
+  const Fd root(sys::openTree(imageMount, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  if (!root) return Error{"open_tree", errno, spec.imagePath};
+  Result<LaunchParts> parts = gatherParts(spec, directory, root.get(), execution);
+  if (!parts) return parts.error();
+  parts->stdio = {-1, out.write.get(), err.write.get(), {}};
+  return park(spec, *parts);
+}
+
+}  // namespace
+
+Result<WaitingRun> prepareRun(const Spec& spec, const std::string& directory, int imageMount) {
+  WaitingRun run;
+  Pipe out;
+  Pipe err;
+  if (Status status = openPipe(out); !status) return status.error();
+  if (Status status = openPipe(err); !status) return status.error();
+  Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, run.execution.warnings);
+  if (!cgroup) return cgroup.error();
+  run.execution.cgroup = std::move(*cgroup);
+  Result<Parked> parked = parkIn(spec, directory, imageMount, run.execution, out, err);
+  if (!parked) {
+    (void)run.execution.cgroup.remove();
+    return parked.error();
+  }
+  run.parked = std::move(*parked);
+  run.execution.output = std::move(out.read);
+  run.execution.errors = std::move(err.read);
+  return run;
+}
+
+Status orderRun(WaitingRun& run, const Spec& spec, Order order) {
+  Pipe in;
+  if (spec.openStdin) {
+    if (Status status = openPipe(in); !status) return status;
+    order.in = in.read.get();
+  }
+  if (Status ordered = letGo(run.parked, spec, order); !ordered) return ordered;
+  run.execution.stdinEnd = std::move(in.write);
+  return {};
+}
+
+Result<Execution> awaitRun(WaitingRun run) {
+  Result<Launched> launched = awaitExecution(run.parked);
+  if (!launched) {
+    dropRun(run);
+    return launched.error();
+  }
+  run.execution.launched = std::move(*launched);
+  for (const std::string& warning : run.execution.launched.warnings) run.execution.warnings.push_back(warning);
+  run.execution.workload.reset(sys::pidfdOpen(run.execution.launched.workloadPid));
+  return std::move(run.execution);
+}
+
+void dropRun(WaitingRun& run) {
+  run.execution.launched = std::move(run.parked.launched);
+  tearDown(run.execution);
+}
+
 TerminalSize terminalSize(const Execution& execution) {
   winsize window{};
   if (ioctl(execution.stdinEnd.get(), TIOCGWINSZ, &window) != 0) return {};
@@ -132,7 +200,7 @@ ExitInfo howItEnded(const Execution& execution) {
     exit.error = told.error().message();
   }
   exit.finishedAt = timeNow();
-  if (const Result<CgroupStats> stats = execution.cgroup.stats()) exit.oomKilled = stats->oomKills > 0;
+  exit.oomKilled = execution.cgroup.oomKills() > 0;
   return exit;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/launch.hpp"
+#include "core/park.hpp"
 #include "monitor/layout.hpp"
 #include "monitor/records.hpp"
 #include "sys/fd.hpp"
@@ -24,6 +25,23 @@ struct Execution {
 
 /** Starts the workload: launch()'s error convention. On failure nothing is left. */
 Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalSize size);
+
+/** A run that is made up to the order to execute: no terminal, no stdin of its own. */
+struct WaitingRun {
+  Execution execution;  // without `launched`
+  Parked parked;
+};
+/**
+ * Its root is a copy of `imageMount`. `directory` is where its writable layer lies, now and under whatever name it gets
+ * later.
+ */
+Result<WaitingRun> prepareRun(const Spec& spec, const std::string& directory, int imageMount);
+/** Orders it to execute `spec`; awaitRun() then tells whether it did. */
+Status orderRun(WaitingRun& run, const Spec& spec, Order order);
+/** execute()'s other half. */
+Result<Execution> awaitRun(WaitingRun run);
+/** Ends one that nobody will order. */
+void dropRun(WaitingRun& run);
 
 /** What its terminal is now; zeros when there is none. */
 TerminalSize terminalSize(const Execution& execution);

@@ -12,6 +12,9 @@
 namespace lightv {
 namespace {
 
+/** A run that lasts so long may do so for days. A short one would only fault the same pages in again. */
+constexpr std::uint64_t kSettledUs = 1'000'000;
+
 /** As the command's exit codes: 127 not found, 126 can't be invoked, 125 the engine (docs/sandbox.md). */
 ExitInfo failedStart(const Error& error) {
   ExitInfo exit;
@@ -43,6 +46,28 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
     attach(id, request, message);
     status = start();
   }
+  return answerStart(id, request, status);
+}
+
+bool Life::beginPrepared(Fd client, Message message, const ControlRequest& request, Prepared prepared, Order order,
+                         const std::function<Status()>& meanwhile) {
+  lock_ = std::move(prepared.lock);
+  listener_ = std::move(prepared.listener);
+  log_ = std::move(prepared.log);
+  log_.moved(files_.logDirectory());
+  logWarning_ = std::move(prepared.logWarning);
+  const unsigned id = clients_.add(std::move(client)).id;
+  state_.monitorPid = getpid();
+  stdinOnce_ = request.wantStdin;
+  const auto behind = [&] {
+    attach(id, request, message);
+    return meanwhile();
+  };
+  return answerStart(id, request, startPrepared(std::move(prepared.run), std::move(order), behind));
+}
+
+/** Tells the starter how it went. */
+bool Life::answerStart(unsigned id, const ControlRequest& request, const Status& status) {
   if (!status) {
     // The record before the answer, as at any other end: who hears of it may look at once.
     const Fd starter = std::move(clients_.find(id)->connection);
@@ -51,27 +76,53 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
     (void)sendMessage(starter.get(), errorAnswer(status.error()));
     return false;
   }
-  clients_.send(id, toJson(ControlAnswer{state_.pid, state_.warnings, {}}),
+  clients_.send(id, toJson(ControlAnswer{.pid = state_.pid, .warnings = state_.warnings}),
                 request.wantStdin ? execution_.stdinEnd.get() : -1);
   if (Client* first = clients_.find(id)) first->waits = true;
   if (stdinOnce_) execution_.stdinEnd.reset();
-  // What reading the configuration and starting took: there are thousands of us.
-  releaseMemory();
+  releaseAtUs_ = monotonicUs() + kSettledUs;
   return true;
 }
 
-/** One run. The records come first, so that a loss at any point is seen. */
-Status Life::start() {
+/** The records come first, so that a loss at any point is seen. */
+Status Life::writeStart() {
   state_.startedAt = timeNow();
   state_.status = SandboxStatus::created;
-  if (!spec_.autoRemove) {
-    const std::string record = toJson(StartRecord{state_.startedAt, state_.restartCount});
-    if (Status written = writeFileAtomic(files_.started(), record); !written) return written;
-  }
+  if (spec_.autoRemove) return {};
+  const std::string record = toJson(StartRecord{state_.startedAt, state_.restartCount});
+  return writeFileAtomic(files_.started(), record);
+}
+
+/** One run. */
+Status Life::start() {
+  if (Status written = writeStart(); !written) return written;
   if (Status written = writeState(); !written) return written;
   Result<Execution> execution = execute(spec_, files_, size_);
   if (!execution) return execution.error();
-  execution_ = std::move(*execution);
+  takeExecution(std::move(*execution));
+  return {};
+}
+
+/**
+ * A first run that only waits for its order; state.json is there already. `meanwhile` makes the sandbox visible, so the
+ * record of the start comes behind it.
+ */
+Status Life::startPrepared(WaitingRun run, Order order, const std::function<Status()>& meanwhile) {
+  Status begun = orderRun(run, spec_, std::move(order));
+  if (begun.ok()) begun = meanwhile();
+  if (begun.ok()) begun = writeStart();
+  if (!begun) {
+    dropRun(run);
+    return begun;
+  }
+  Result<Execution> execution = awaitRun(std::move(run));
+  if (!execution) return execution.error();
+  takeExecution(std::move(*execution));
+  return {};
+}
+
+void Life::takeExecution(Execution execution) {
+  execution_ = std::move(execution);
   startedUs_ = monotonicUs();
   killAtUs_ = 0;
   out_.open(std::move(execution_.output));
@@ -84,7 +135,6 @@ Status Life::start() {
   state_.initPid = execution_.launched.initPid;
   phase_ = Phase::running;
   setStatus(SandboxStatus::running);
-  return {};
 }
 
 void Life::runEnded() {
@@ -137,16 +187,17 @@ void Life::finish(ExitInfo exit) {
   state_.exit = exit;
   ended_ = std::move(exit);
   bool recorded = true;
-  if (spec_.autoRemove) {
-    (void)hideSandbox(files_, spec_.name);
-  } else {
+  // One that is hidden is found by nobody, not by its name either: all else can wait until the caller has his answer.
+  const bool hidden = spec_.autoRemove && hideDirectory(files_).ok();
+  if (!spec_.autoRemove) {
     recorded = writeFileAtomic(files_.exit(), toJson(record), 0600, Durable::yes).ok();
     if (recorded) unlink(files_.started().c_str());
   }
+  if (hidden) answerWaiting();
   setStatus(SandboxStatus::exited);
   unlink(files_.socket().c_str());
   listener_.reset();
-  answerWaiting();
+  if (!hidden) answerWaiting();
   tearDown(execution_);
   if (spec_.autoRemove) removeFiles();
   // On a full disk it is the only one that knows: whoever looks next tries again to write the record.
@@ -155,6 +206,7 @@ void Life::finish(ExitInfo exit) {
 }
 
 void Life::removeFiles() {
+  (void)hideSandbox(files_, spec_.name);
   (void)deleteVolumes(files_.paths(), anonymousVolumes(spec_));
   (void)deleteHidden(files_);
 }

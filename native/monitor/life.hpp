@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "monitor/layout.hpp"
 #include "monitor/log_writer.hpp"
 #include "monitor/output.hpp"
+#include "monitor/prepared.hpp"
 #include "monitor/records.hpp"
 #include "monitor/restart.hpp"
 #include "sys/socket.hpp"
@@ -26,6 +28,10 @@ class Life {
   /** Takes the first client (with its "start") and the lock, and starts the sandbox. False: it has been told why not.
    */
   bool begin(Fd client, Message message, const ControlRequest& request, Fd lock);
+  /** The same for a sandbox that was prepared; its run has no terminal. `meanwhile` comes between order and answer;
+   * when it fails, so does the start. */
+  bool beginPrepared(Fd client, Message message, const ControlRequest& request, Prepared prepared, Order order,
+                     const std::function<Status()>& meanwhile);
   /** Serves until the sandbox has ended for good, its traces are gone and attached clients have their output. */
   void serve();
 
@@ -33,7 +39,11 @@ class Life {
   enum class Phase { starting, running, restarting, over };
 
   // life.cpp
+  bool answerStart(unsigned id, const ControlRequest& request, const Status& status);
   Status start();
+  Status startPrepared(WaitingRun run, Order order, const std::function<Status()>& meanwhile);
+  Status writeStart();
+  void takeExecution(Execution execution);
   void runEnded();
   void startAgain();
   void finish(ExitInfo exit);
@@ -77,6 +87,7 @@ class Life {
   std::uint64_t startedUs_ = 0;
   std::uint64_t killAtUs_ = 0;  // 0: no stop under way
   std::uint64_t restartAtUs_ = 0;
+  std::uint64_t releaseAtUs_ = 0;  // when memory of the start is given back; 0: it has been
   std::string logWarning_;
   Fd lock_, listener_, signals_;
 };

@@ -34,6 +34,9 @@ class LogFiles {
   /** Puts an empty file in the current one's place; the oldest goes. A failure leaves the current file in use. */
   [[nodiscard]] Status rotate(std::uint64_t nextLine);
 
+  /** Its directory has got another name. */
+  void moved(std::string directory) { directory_ = std::move(directory); }
+
   [[nodiscard]] int current() const { return current_.get(); }
   [[nodiscard]] std::uint64_t size() const { return size_; }
   void grown(std::uint64_t bytes) { size_ += bytes; }

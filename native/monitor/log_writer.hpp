@@ -31,6 +31,9 @@ class LogWriter {
   /** The stream has ended: what is left of its last line is written. */
   void end(Stream stream);
 
+  /** Its directory has got another name. */
+  void moved(std::string directory) { files_.moved(std::move(directory)); }
+
   [[nodiscard]] std::uint64_t lines() const { return nextLine_; }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 

@@ -33,7 +33,7 @@ void prepareSignals() {
 }
 
 /** A fork has the caller's command line and environment, which would be there to read as long as the sandbox lives. */
-void forgetCaller(const std::string& id) {
+void forgetCaller(const std::string& title) {
   std::vector<std::string> kept;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; entry++) {
     if (isMonitorVariable(*entry)) kept.emplace_back(*entry);
@@ -44,7 +44,7 @@ void forgetCaller(const std::string& id) {
     (void)setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
   }
   const StartArea area = StartArea::find();
-  area.setTitle("lightv-monitor " + id);
+  area.setTitle(title);
   area.wipeEnvironment();
 }
 
@@ -106,17 +106,22 @@ bool isMonitorVariable(std::string_view entry) {
   return entry.starts_with("PATH=") || (entry.starts_with("LIGHTV_") && entry.find('=') != std::string_view::npos);
 }
 
+void settleAsMonitor(const std::string& title) {
+  prepareSignals();
+  (void)prctl(PR_SET_NAME, "lightv-monitor");
+  forgetCaller(title);
+  (void)prctl(PR_SET_PDEATHSIG, 0);
+  umask(022);
+}
+
 int monitorMain(const Paths& paths, const std::string& id) {
   prepareSignals();
   if (setsid() < 0 && errno != EPERM) return 1;
   // Whoever called shall have no child to wait for, and a session's leader could get a terminal by opening one.
   const pid_t child = fork();
   if (child != 0) return child < 0 ? 1 : 0;
-  (void)prctl(PR_SET_NAME, "lightv-monitor");
-  forgetCaller(id);
-  (void)prctl(PR_SET_PDEATHSIG, 0);
+  settleAsMonitor("lightv-monitor " + id);
   if (chdir("/") != 0) return 1;
-  umask(022);
   return live(paths, id, Fd(kStartSocket));
 }
 

@@ -18,6 +18,9 @@ bool keepOnlyStartSocket(int socket);
 /** Of an environment entry: does it concern a monitor? The rest is the caller's, and holds his secrets. */
 bool isMonitorVariable(std::string_view entry);
 
+/** Of a process that becomes a monitor: signals, command line, environment, directory, umask. */
+void settleAsMonitor(const std::string& title);
+
 /**
  * The monitor itself: what `lightv --root R --runroot R __monitor ID` calls at once, with nothing open but 0 to 2 on
  * /dev/null and kStartSocket, on which a "start" request waits. Leaves its parent (forks), takes the sandbox's lock,

@@ -48,11 +48,13 @@ Result<bool> freeName(const Paths& paths, const std::string& name, const std::st
   return freeNameLocked(paths, name, id);
 }
 
+Status hideDirectory(const SandboxFiles& files) {
+  if (rename(files.directory().c_str(), files.goneDirectory().c_str()) == 0 || errno == ENOENT) return {};
+  return Error{"rename", errno, files.directory()};
+}
+
 Status hideSandbox(const SandboxFiles& files, const std::string& name) {
-  // The directory first: from then on nobody finds the sandbox, and whoever wants the name sees that it leads nowhere.
-  if (rename(files.directory().c_str(), files.goneDirectory().c_str()) != 0 && errno != ENOENT) {
-    return Error{"rename", errno, files.directory()};
-  }
+  if (Status hidden = hideDirectory(files); !hidden) return hidden;
   const Result<bool> freed = freeName(files.paths(), name, files.id());
   if (!freed) return freed.error();
   if (*freed) return {};

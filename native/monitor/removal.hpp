@@ -23,7 +23,11 @@ Result<bool> freeName(const Paths& paths, const std::string& name, const std::st
 /** The same for who has lockNames(). */
 Result<bool> freeNameLocked(const Paths& paths, const std::string& name, const std::string& id);
 
-/** Makes the sandbox vanish in one step: its directory gets a name that nobody looks at, then its name is free. */
+/** The one step by which a sandbox vanishes: its directory gets a name that nobody looks at. Missing is fine. */
+Status hideDirectory(const SandboxFiles& files);
+
+/** That step, then its name is free; until then whoever wants the name finds that it leads nowhere, and takes it over.
+ */
 Status hideSandbox(const SandboxFiles& files, const std::string& name);
 
 /** Marks a sandbox that is about to be hidden: its own volumes go with it, also when another process must finish that.

@@ -34,7 +34,7 @@ void Life::answer(unsigned id, ControlRequest request, Message& message) {
       return reply(Error{"start", EALREADY, files_.id()});
     case ControlOp::attach:
       attach(id, request, message);
-      return clients_.send(id, toJson(ControlAnswer{state_.pid, {}, {}}),
+      return clients_.send(id, toJson(ControlAnswer{.pid = state_.pid}),
                            request.wantStdin ? execution_.stdinEnd.get() : -1);
     case ControlOp::wait:
       clients_.find(id)->waits = true;

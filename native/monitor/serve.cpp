@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "monitor/life.hpp"
+#include "sys/memory.hpp"
 #include "sys/time.hpp"
 
 namespace lightv {
@@ -88,7 +89,8 @@ void Life::turn() {
 
 /** Milliseconds to the next thing that time does; -1: none. */
 int Life::timeLeft() const {
-  const std::uint64_t at = phase_ == Phase::restarting ? restartAtUs_ : killAtUs_;
+  std::uint64_t at = phase_ == Phase::restarting ? restartAtUs_ : killAtUs_;
+  if (releaseAtUs_ != 0 && (at == 0 || releaseAtUs_ < at)) at = releaseAtUs_;
   if (at == 0) return -1;
   const std::uint64_t now = monotonicUs();
   return now >= at ? 0 : static_cast<int>(std::min<std::uint64_t>((at - now) / 1000 + 1, INT_MAX));
@@ -96,7 +98,14 @@ int Life::timeLeft() const {
 
 void Life::timePassed() {
   if (timeLeft() != 0) return;
-  if (phase_ == Phase::restarting) return startAgain();
+  const std::uint64_t now = monotonicUs();
+  if (releaseAtUs_ != 0 && now >= releaseAtUs_) {
+    // What reading the configuration and starting took: there are thousands of us.
+    releaseAtUs_ = 0;
+    releaseMemory();
+  }
+  if (phase_ == Phase::restarting && now >= restartAtUs_) return startAgain();
+  if (phase_ == Phase::restarting || killAtUs_ == 0 || now < killAtUs_) return;
   killAtUs_ = 0;
   killAll(execution_);
 }

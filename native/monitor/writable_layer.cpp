@@ -12,33 +12,34 @@ namespace lightv {
 namespace {
 
 /** The overlay's upper directory becomes "/" inside: it needs the image root's owner and mode, not our 0700. */
-Status makeUpper(const SandboxFiles& files, int rootMount) {
+Status makeUpper(const std::string& upper, int rootMount) {
   struct stat root {};
   if (fstat(rootMount, &root) != 0) return Error{"stat", errno, "the image's root"};
-  const std::string fresh = files.directory() + "/upper.new";
+  const std::string fresh = upper + ".new";
   if (Status status = makeDirs(fresh); !status) return status;
   if (chown(fresh.c_str(), root.st_uid, root.st_gid) != 0) return Error{"chown", errno, fresh};
   if (chmod(fresh.c_str(), root.st_mode & 07777) != 0) return Error{"chmod", errno, fresh};
-  if (rename(fresh.c_str(), files.upper().c_str()) != 0) return Error{"rename", errno, fresh};
+  if (rename(fresh.c_str(), upper.c_str()) != 0) return Error{"rename", errno, fresh};
   return {};
 }
 
 }  // namespace
 
-Result<WritableLayer> makeWritableLayer(const SandboxFiles& files, int rootMount, std::vector<std::string>& warnings) {
-  const Result<bool> overlay = liesOnOverlay(files.directory());
+Result<WritableLayer> makeWritableLayer(const std::string& directory, int rootMount,
+                                        std::vector<std::string>& warnings) {
+  const Result<bool> overlay = liesOnOverlay(directory);
   if (!overlay) return overlay.error();
   if (*overlay) {
     // The kernel refuses an overlay as the upper layer of another (overlayfs.rst, "Upper and lower layers").
-    warnings.push_back("the writable layer is in memory and goes with each run: " + files.paths().root +
-                       " lies on an overlay");
+    warnings.push_back("the writable layer is in memory and goes with each run: " + directory + " lies on an overlay");
     return WritableLayer{};
   }
-  if (Status status = makeDirs(files.work()); !status) return status.error();
-  if (!exists(files.upper())) {
-    if (Status status = makeUpper(files, rootMount); !status) return status.error();
+  WritableLayer layer{directory + "/upper", directory + "/work"};
+  if (Status status = makeDirs(layer.work); !status) return status.error();
+  if (!exists(layer.upper)) {
+    if (Status status = makeUpper(layer.upper, rootMount); !status) return status.error();
   }
-  return WritableLayer{files.upper(), files.work()};
+  return layer;
 }
 
 }  // namespace lightv

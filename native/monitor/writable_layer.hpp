@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "monitor/layout.hpp"
 #include "sys/result.hpp"
 
 namespace lightv {
@@ -15,9 +14,11 @@ struct WritableLayer {
 };
 
 /**
- * Makes the layer of a sandbox whose image is mounted at `rootMount`, or gives the one that is there. Where the
- * directory lies on an overlay the layer is in memory, and `warnings` say so. On failure: what could not be made.
+ * Makes the layer of a sandbox below its `directory`, whose image is mounted at `rootMount`, or gives the one that is
+ * there. Where the directory lies on an overlay the layer is in memory, and `warnings` say so. On failure: what could
+ * not be made.
  */
-Result<WritableLayer> makeWritableLayer(const SandboxFiles& files, int rootMount, std::vector<std::string>& warnings);
+Result<WritableLayer> makeWritableLayer(const std::string& directory, int rootMount,
+                                        std::vector<std::string>& warnings);
 
 }  // namespace lightv

@@ -22,6 +22,13 @@ struct Address {
 };
 
 Result<Address> addressOf(const std::string& path) {
+  Address plain;
+  if (path.size() < sizeof plain.name.sun_path) {
+    plain.name.sun_family = AF_UNIX;
+    path.copy(plain.name.sun_path, path.size());
+    plain.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+    return plain;
+  }
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   const std::string base = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -93,6 +100,18 @@ Result<Fd> connectSeqpacket(const std::string& path) {
   while (connect(made->get(), plain(*address), address->length) != 0) {
     if (errno != EINTR) return Error{"connect", errno, path};
   }
+  return made;
+}
+
+Result<Fd> tryConnectSeqpacket(const std::string& path) {
+  auto address = addressOf(path);
+  if (!address) return address.error().wrap("connect");
+  auto made = seqpacketSocket(SOCK_NONBLOCK);
+  if (!made) return made;
+  while (connect(made->get(), plain(*address), address->length) != 0) {
+    if (errno != EINTR) return Error{"connect", errno, path};
+  }
+  if (fcntl(made->get(), F_SETFL, 0) != 0) return Error{"fcntl", errno, path};
   return made;
 }
 

@@ -35,6 +35,8 @@ Result<Fd> listenSeqpacket(const std::string& path, int backlog = 64);
 
 /** Connects. ENOENT and ECONNREFUSED: nobody listens there (any more). The socket is blocking and close-on-exec. */
 Result<Fd> connectSeqpacket(const std::string& path);
+/** The same without ever waiting: EAGAIN when more than its backlog are waiting already. */
+Result<Fd> tryConnectSeqpacket(const std::string& path);
 
 /** A connected pair, both ends close-on-exec. */
 Status seqpacketPair(Fd& one, Fd& other);

@@ -1,4 +1,6 @@
 /** The native addon from JavaScript: its border, its errors, its threads, and real sandboxes through it. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -191,6 +193,46 @@ test("limits of a sandbox that runs change at once, and stay", async (t) => {
   assert.is((await infoOf(engine, id)).spec.limits?.pidsMax, 7);
   assert.match((await failure(engine.update(id, '{"pids":7}'))).message, /pids/);
   assert.match((await failure(engine.update("0123456789abcdef", "{}"))).message, /No such sandbox/);
+});
+
+/** What the runtime of a box says, once `count` sandboxes are ready; undefined until then. */
+function readyStatus(box: Box, count: number): { taken: number } | undefined {
+  const { status, stdout } = spawnSync(box.binary, ["--root", box.root, "--runroot", box.runRoot, "runtime", "status", "--json"], {
+    encoding: "utf8",
+  });
+  if (status !== 0) return undefined;
+  const told = JSON.parse(stdout) as { taken: number; images: { ready: number }[] };
+  return (told.images[0]?.ready ?? 0) >= count ? told : undefined;
+}
+
+test("run creates and starts, from nothing or by a sandbox that is prepared, with the same result", async (t) => {
+  const { engine, box } = await machine(t);
+  const request = (name: string): string =>
+    JSON.stringify({ image: "test", name, hostname: "app", command: ["sh", "-c", "hostname; exit 3"], annotations: { who: name } });
+  const run = async (name: string): Promise<{ readonly hostname: string; readonly exitCode: number | undefined }> => {
+    const { id, pid } = JSON.parse(await engine.run(request(name))) as { id: string; pid: number };
+    assert.ok(pid > 0);
+    const exit = await new Promise<{ exitCode: number }>((resolve) =>
+      engine.watch(id, (json) => resolve(JSON.parse(json) as { exitCode: number })),
+    );
+    const log = readFileSync(engine.logPath(id), "utf8").trim().split(" ").at(-1) ?? "";
+    assert.equal(JSON.parse(await engine.info(id)).annotations, { who: name });
+    return { hostname: log, exitCode: exit.exitCode };
+  };
+  const cold = await run("cold");
+  assert.equal(cold, { hostname: "app", exitCode: 3 });
+  const runtime = spawn(box.binary, ["--root", box.root, "--runroot", box.runRoot, "runtime", "serve", "--warm", "test=1"], {
+    stdio: "ignore",
+  });
+  t.cleanup(async () => {
+    const ended = once(runtime, "exit");
+    runtime.kill();
+    await ended;
+  });
+  while (readyStatus(box, 1) === undefined) await sleep(20);
+  assert.equal(await run("prepared"), cold);
+  while (readyStatus(box, 1) === undefined) await sleep(20);
+  assert.is(readyStatus(box, 1)?.taken, 1);
 });
 
 test("a command that is not there is an error of exec, ENOENT", async (t) => {

@@ -56,10 +56,10 @@ test("the first installation enables and starts", () => {
   ]);
 });
 
-test("the spawner, where there is one, restarts with the agent", () => {
-  const before = "mkdir -p /usr/lib/systemd/system; touch /usr/lib/systemd/system/lightv-spawn.service";
-  const { calls } = runScript("lightv", "postinst", "configure 0.1.0", { enabled: false, before });
-  assert.equal(calls, ["systemctl daemon-reload", "systemctl try-restart lightv-spawn.service lightvd.service"]);
+test("the spawner and the pool, where there are such, restart with the agent", () => {
+  const before = "cd /usr/lib/systemd; mkdir -p system; touch system/lightv-spawn.service system/lightv-pool.service";
+  const { calls } = runScript("lightv", "postinst", "configure 0.1.0", { enabled: false, before: `mkdir -p /usr/lib/systemd; ${before}` });
+  assert.equal(calls, ["systemctl daemon-reload", "systemctl try-restart lightv-spawn.service lightv-pool.service lightvd.service"]);
 });
 
 test("an upgrade restarts the agent and nothing else, and starts nothing that the administrator has disabled", () => {

@@ -44,6 +44,10 @@ export class FakeNative {
     };
     return {
       create: (json) => call("create", () => this.create(JSON.parse(json) as CreateRequest)),
+      run: async (json) => {
+        const id = await this.engine().create(json);
+        return JSON.stringify({ id, ...(JSON.parse(await this.engine().start(id)) as object) });
+      },
       start: (id) => call("start", () => this.start(id)),
       find: async (id) => id,
       info: async (id) => JSON.stringify(this.get(id)),

@@ -128,8 +128,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   image: ["sys"],
   monitor: ["sys", "core", "init", "image"],
   engine: ["sys", "core", "init", "image", "monitor"],
+  pool: ["sys", "core", "image", "monitor", "engine"],
   slots: ["sys"],
-  cli: ["sys", "core", "image", "monitor", "engine", "slots"],
+  cli: ["sys", "core", "image", "monitor", "engine", "pool", "slots"],
   addon: ["sys", "core", "image", "engine"],
 };
 

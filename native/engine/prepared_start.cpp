@@ -1,0 +1,85 @@
+// Engine::startPrepared: the caller's side of the pool. Until a prepared sandbox has said that it begins, whatever goes
+// wrong means "there is none".
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+#include "engine/engine.hpp"
+#include "engine/pool_talk.hpp"
+#include "monitor/control.hpp"
+#include "sys/socket.hpp"
+
+namespace lightv {
+namespace {
+
+/** A prepared sandbox takes a request within a millisecond; one that was stopped or starved must not hold the caller.
+ */
+constexpr int kPatienceMs = 2000;
+
+Status sendRequest(int socket, const Paths& paths, const CreateRequest& create, const StartOptions& options) {
+  PoolRequest request{.root = paths.root, .create = create, .wantStdin = options.attachStdin};
+  request.callerLimits = options.monitorBinary.empty();
+  std::array<int, 2> fds{};
+  std::size_t count = 0;
+  if (options.attach.out >= 0) fds[count++] = options.attach.out;
+  if (options.attach.err >= 0) fds[count++] = options.attach.err;
+  request.hasStdout = options.attach.out >= 0;
+  request.hasStderr = options.attach.err >= 0;
+  return sendMessage(socket, toJson(request), fds.data(), count);
+}
+
+/** The keeper learns from it. Where there is none, or it does not listen, nobody does. */
+void tellMissed(const Paths& paths, const std::string& digest, int err) {
+  if (err != ENOENT && err != ECONNREFUSED) return;
+  const Result<Fd> keeper = tryConnectSeqpacket(keeperSocket(paths));
+  if (keeper) (void)sendMessage(keeper->get(), toJson(KeeperRequest{.op = KeeperOp::missed, .image = digest}));
+}
+
+/**
+ * The id of the sandbox that has taken the request; empty when none has, nor will. The other side goes on only if its
+ * word can still be sent: after shutdown(2) that fails, so what is in the socket then is all there will ever be.
+ */
+std::string awaitTaken(int socket) {
+  Result<Message> message = receiveMessageWithin(socket, kPatienceMs);
+  if (!message && message.error().err == ETIMEDOUT) {
+    (void)::shutdown(socket, SHUT_RDWR);
+    message = receiveMessage(socket);
+  }
+  if (!message || message->endOfFile) return {};
+  const Result<ControlAnswer> answer = parseAnswer(message->text);
+  return answer ? answer->id : std::string();
+}
+
+Result<Started> takeAnswer(const std::string& id, Fd socket) {
+  Result<Message> message = receiveMessage(socket.get());
+  if (!message || message->endOfFile) {
+    return Error{"start", EPIPE, id,
+                 "its monitor ended before it could say why; see the kernel's log for out-of-memory"};
+  }
+  Result<ControlAnswer> answer = parseAnswer(message->text);
+  if (!answer) return answer.error();
+  Started started;
+  started.pid = answer->pid;
+  started.warnings = std::move(answer->warnings);
+  started.stdinEnd = std::move(message->fds[0]);
+  started.control = std::move(socket);
+  return started;
+}
+
+}  // namespace
+
+std::optional<PreparedStart> Engine::startPrepared(const CreateRequest& request, const StartOptions& options) const {
+  if (!isOrdinary(request)) return std::nullopt;
+  const Result<std::string> digest = images().digestOf(request.image);
+  if (!digest) return std::nullopt;
+  Result<Fd> socket = tryConnectSeqpacket(poolSocket(paths_, *digest));
+  if (!socket) tellMissed(paths_, *digest, socket.error().err);
+  if (!socket || !sendRequest(socket->get(), paths_, request, options)) return std::nullopt;
+  std::string id = awaitTaken(socket->get());
+  if (id.empty()) return std::nullopt;
+  Result<Started> started = takeAnswer(id, std::move(*socket));
+  return PreparedStart{std::move(id), std::move(started)};
+}
+
+}  // namespace lightv

@@ -1,0 +1,303 @@
+#include "pool/keeper.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+
+#include "engine/pool_talk.hpp"
+#include "pool/pressure.hpp"
+#include "sys/file.hpp"
+#include "sys/hash.hpp"
+#include "sys/socket.hpp"
+#include "sys/text.hpp"
+#include "sys/time.hpp"
+
+namespace lightv {
+namespace {
+
+/** No refill so soon after a request: it would compete with those that follow. */
+constexpr std::uint64_t kQuietUs = 30'000;
+/** Between two members that are made. */
+constexpr std::uint64_t kPaceUs = 2'000;
+/** Between two looks at memory, wishes and images. */
+constexpr std::uint64_t kLookUs = 5'000'000;
+/** Hundredths of a percent of time in which tasks wait for memory: from the first on members go, below the second new
+ * ones come. */
+constexpr std::uint32_t kShort = 1000, kRelaxed = 200;
+constexpr std::uint64_t kMemoryPerMember = 64U << 20;
+constexpr int kGoodbyeMs = 5000;
+constexpr int kPatienceMs = 50;
+
+Fd openSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  return Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+unsigned defaultMost() {
+  constexpr std::uint64_t kLeast = 2;
+  constexpr std::uint64_t kUsual = 64;
+  return static_cast<unsigned>(std::clamp(machineMemory() / kMemoryPerMember, kLeast, kUsual));
+}
+
+/** Sockets of shelves that a killed keeper has left: nobody accepts there. */
+void removeStaleSockets(const std::string& directory) {
+  const Result<std::vector<std::string>> names = listDir(directory);
+  for (const std::string& name : names ? *names : std::vector<std::string>()) {
+    if (name.ends_with(".sock")) (void)unlink((directory + "/" + name).c_str());
+  }
+}
+
+}  // namespace
+
+Status Keeper::open() {
+  const std::string directory = poolDirectory(engine_.paths());
+  if (Status made = makeDirs(directory); !made) return made;
+  Result<Fd> lock = openFile(directory + "/lock", O_RDWR | O_CREAT, 0600);
+  if (!lock) return lock.error();
+  if (flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error{"start the runtime", EBUSY, directory, "another one runs there: lightv runtime status"};
+  }
+  lock_ = std::move(*lock);
+  removeStaleSockets(directory);
+  (void)engine_.sweep();
+  Result<Fd> control = listenSeqpacket(keeperSocket(engine_.paths()));
+  if (!control) return control.error();
+  control_ = std::move(*control);
+  if (options_.most == 0) options_.most = defaultMost();
+  // Nobody waits for the members: the kernel reaps them (sigaction(2), SIGCHLD).
+  (void)signal(SIGCHLD, SIG_IGN);
+  signals_ = openSignals();
+  return {};
+}
+
+Status Keeper::serve() {
+  while (!over_) turn();
+  closeAll();
+  return {};
+}
+
+void Keeper::turn() {
+  const std::uint64_t now = monotonicUs();
+  if (now >= due_.look) look();
+  if (now >= due_.refill) refill();
+  std::vector<pollfd> set{{signals_.get(), POLLIN, 0}, {control_.get(), POLLIN, 0}};
+  for (const auto& [digest, shelf] : shelves_) {
+    // Only where no member is left to accept: whoever comes there is sent on his way.
+    set.push_back({shelf->ready() == 0 ? shelf->listener() : -1, POLLIN, 0});
+    for (const Idle& idle : shelf->members()) set.push_back({idle.socket.get(), POLLIN, 0});
+  }
+  if (poll(set.data(), set.size(), timeLeft()) < 0) return;
+  over_ = set[0].revents != 0;
+  std::size_t at = 2;
+  for (const auto& [digest, shelf] : shelves_) {
+    const bool waiting = set[at++].revents != 0;
+    for (Idle& idle : shelf->members()) {
+      if (set[at++].revents != 0) hear(*shelf, idle);
+    }
+    std::erase_if(shelf->members(), [](const Idle& idle) { return !idle.socket; });
+    if (!waiting || shelf->ready() > 0) continue;
+    for (unsigned count = shelf->turnAway(); count > 0; count--) {
+      missed_++;
+      demand_.started(digest, monotonicUs());
+      quietSince_ = monotonicUs();
+    }
+  }
+  if (set[1].revents != 0) answer();
+  plan();
+}
+
+int Keeper::timeLeft() const {
+  const std::uint64_t at = isWaiting() ? std::min(due_.look, due_.refill) : due_.look;
+  const std::uint64_t now = monotonicUs();
+  return now >= at ? 0 : static_cast<int>(std::min<std::uint64_t>((at - now) / 1000 + 1, INT_MAX));
+}
+
+/** Does some shelf have fewer than it shall have? */
+bool Keeper::isWaiting() const {
+  if (paused_) return false;
+  return std::any_of(wanted_.begin(), wanted_.end(), [this](const auto& entry) {
+    const auto shelf = shelves_.find(entry.first);
+    return shelf == shelves_.end() || shelf->second->members().size() < entry.second;
+  });
+}
+
+void Keeper::hear(Shelf& shelf, Idle& idle) {
+  char text[512];
+  const ssize_t got = recv(idle.socket.get(), text, sizeof text, MSG_DONTWAIT);
+  if (got == 1 && text[0] == kMemberReady) {
+    idle.ready = true;
+    shelf.succeeded();
+    return;
+  }
+  const std::uint64_t now = monotonicUs();
+  if (got == 1 && text[0] == kMemberTaken) {
+    taken_++;
+    shelf.countTaken();
+    demand_.started(shelf.image().info.digest, now);
+    quietSince_ = now;
+  } else if (!idle.ready) {
+    failures_++;
+    if (got > 0) lastFailure_.assign(text, static_cast<std::size_t>(got));
+    shelf.failed(now);
+  }
+  idle.socket.reset();
+}
+
+void Keeper::answer() {
+  const Result<Fd> connection = acceptConnection(control_.get());
+  if (!connection || !*connection) return;
+  const Result<Peer> peer = peerOf(connection->get());
+  if (!peer || (peer->uid != 0 && peer->uid != geteuid())) return;
+  const Result<Message> message = receiveMessageWithin(connection->get(), kPatienceMs);
+  if (!message || message->endOfFile) return;
+  const Result<KeeperRequest> request = parseKeeperRequest(message->text);
+  if (!request) return;
+  if (request->op == KeeperOp::missed) {
+    missed_++;
+    demand_.started(request->image, monotonicUs());
+    quietSince_ = monotonicUs();
+    return;
+  }
+  if (request->op == KeeperOp::resize) {
+    options_.most = request->most;
+    plan();
+  }
+  (void)sendMessage(connection->get(), toJson(status()));
+}
+
+/** What changes by itself: memory, wishes, images that are gone. */
+void Keeper::look() {
+  due_.look = monotonicUs() + kLookUs;
+  const std::uint32_t pressure = memoryPressure();
+  if (pressure >= kShort) {
+    paused_ = true;
+    for (const auto& [digest, shelf] : shelves_) {
+      for (std::size_t half = (shelf->members().size() + 1) / 2; half > 0; half--) shelf->drop();
+    }
+  }
+  paused_ = paused_ && pressure >= kRelaxed;
+  readWishes();
+  for (const auto& [digest, shelf] : shelves_) {
+    if (!exists(shelf->image().path)) demand_.forget(digest);
+  }
+  plan();
+}
+
+void Keeper::readWishes() {
+  std::map<std::string, unsigned> wishes;
+  for (const auto& [name, count] : options_.warm) {
+    if (const Result<std::string> digest = engine_.images().digestOf(name)) wishes[*digest] = count;
+  }
+  const Result<std::string> text = readFile(wishesFile(engine_.paths()));
+  for (const std::string& line : split(text ? *text : "", '\n')) {
+    const std::vector<std::string> words = split(line, ' ');
+    const auto count = words.size() == 2 ? parseInteger<unsigned>(words[1]) : std::nullopt;
+    if (count && isDigestText(words[0])) wishes[words[0]] = std::max(wishes[words[0]], *count);
+  }
+  std::erase_if(wishes, [this](const auto& wish) { return !exists(engine_.images().imagePath(wish.first)); });
+  demand_.setWishes(std::move(wishes));
+}
+
+/** Who shall have how many; what is too many goes at once, what is too few comes by refill(). */
+void Keeper::plan() {
+  wanted_ = demand_.wanted(monotonicUs(), options_.most);
+  for (auto entry = shelves_.begin(); entry != shelves_.end();) {
+    Shelf& shelf = *entry->second;
+    const auto found = wanted_.find(entry->first);
+    const unsigned wanted = found == wanted_.end() ? 0 : found->second;
+    while (shelf.members().size() > wanted) shelf.drop();
+    if (wanted == 0) shelf.close(engine_.paths());
+    entry = wanted == 0 ? shelves_.erase(entry) : std::next(entry);
+  }
+}
+
+/** One member, where the fewest are ready. */
+void Keeper::refill() {
+  const std::uint64_t now = monotonicUs();
+  due_.refill = std::max(now + kPaceUs, quietSince_ + kQuietUs);
+  if (paused_ || now < quietSince_ + kQuietUs) return;
+  Shelf* neediest = nullptr;
+  for (const auto& [digest, count] : wanted_) {
+    if (shelves_.count(digest) == 0) {
+      if (Status opened = openShelf(digest); !opened) {
+        failures_++;
+        lastFailure_ = opened.error().message();
+        demand_.forget(digest);
+        continue;
+      }
+    }
+    Shelf& shelf = *shelves_[digest];
+    // One at a time: they would only wait for each other in the kernel.
+    if (shelf.isPreparing()) return;
+    const bool needs = shelf.members().size() < count && shelf.mayTry(now);
+    if (needs && (neediest == nullptr || shelf.ready() < neediest->ready())) neediest = &shelf;
+  }
+  if (neediest == nullptr) return;
+  const Status added = neediest->add(engine_.paths(), options_.cgroupParent);
+  if (!added) neediest->failed(now);
+}
+
+Status Keeper::openShelf(const std::string& digest) {
+  PoolImage image;
+  Result<ImageInfo> info = engine_.images().resolve(digest, image.path);
+  if (!info) return info.error();
+  image.info = std::move(*info);
+  Result<ImageMount> mount = mountImage(image.path, digest, engine_.paths().root + "/unpacked");
+  if (!mount) return mount.error();
+  image.mount = std::move(mount->mount);
+  auto shelf = std::make_unique<Shelf>(std::move(image));
+  if (Status opened = shelf->open(engine_.paths()); !opened) return opened;
+  shelves_[digest] = std::move(shelf);
+  return {};
+}
+
+PoolStatus Keeper::status() const {
+  PoolStatus status{.pid = getpid(), .most = options_.most, .paused = paused_, .taken = taken_, .missed = missed_};
+  status.failures = failures_;
+  status.lastFailure = lastFailure_;
+  for (const auto& [digest, shelf] : shelves_) {
+    const auto wanted = wanted_.find(digest);
+    ShelfStatus image{.digest = digest, .name = shelf->image().info.name, .ready = shelf->ready()};
+    image.preparing = shelf->members().size() - image.ready;
+    image.wanted = wanted == wanted_.end() ? 0 : wanted->second;
+    image.wish = demand_.wishFor(digest);
+    image.taken = shelf->taken();
+    status.images.push_back(std::move(image));
+  }
+  return status;
+}
+
+/** Sends all members home and waits until they have gone: each closes its end when nothing of it is left. */
+void Keeper::closeAll() {
+  (void)unlink(keeperSocket(engine_.paths()).c_str());
+  const std::uint64_t end = monotonicUs() + std::uint64_t{kGoodbyeMs} * 1000;
+  std::vector<pollfd> left;
+  for (const auto& [digest, shelf] : shelves_) {
+    shelf->hide(engine_.paths());
+    for (const Idle& idle : shelf->members()) {
+      (void)shutdown(idle.socket.get(), SHUT_WR);
+      left.push_back({idle.socket.get(), POLLIN, 0});
+    }
+  }
+  while (!left.empty() && monotonicUs() < end) {
+    if (poll(left.data(), left.size(), 100) < 0 && errno != EINTR) return;
+    std::erase_if(left, [](const pollfd& entry) {
+      char text[512];
+      return entry.revents != 0 && recv(entry.fd, text, sizeof text, MSG_DONTWAIT) == 0;
+    });
+  }
+}
+
+}  // namespace lightv

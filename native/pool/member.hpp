@@ -1,0 +1,32 @@
+// One prepared sandbox: a process that the keeper forks, that makes the sandbox, waits for the one request that it will
+// serve, and is that sandbox's monitor from then on.
+#pragma once
+
+#include <string>
+
+#include "image/image.hpp"
+#include "monitor/layout.hpp"
+#include "sys/fd.hpp"
+
+namespace lightv {
+
+/** What the members of one shelf are made from. */
+struct PoolImage {
+  ImageInfo info;
+  std::string path;
+  Fd mount;  // one for all of them: what one has read of it is in memory for the next
+};
+
+/** The name (comm) of a member that waits. */
+inline constexpr const char* kIdleName = "lightv-prepared";
+
+/** What a member tells its keeper, a byte each. */
+inline constexpr char kMemberReady = 'R', kMemberTaken = 'T';
+
+/**
+ * The member's life, in a fork of the keeper that has nothing open but 0 to 2, `listener` and `keeper`. When the other
+ * end of `keeper` closes an idle member takes everything back and ends. Returns the process's exit code.
+ */
+int memberMain(const Paths& paths, const PoolImage& image, const std::string& cgroupParent, Fd listener, Fd keeper);
+
+}  // namespace lightv
