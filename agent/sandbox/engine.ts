@@ -30,6 +30,14 @@ export class SandboxEngine {
     return guard(`start sandbox ${id}`, async () => JSON.parse(await this.native.start(id)) as Started);
   }
 
+  /** create() and start() at once, by a prepared sandbox where there is one; fails as start() does, and then the sandbox may be there. */
+  run(request: CreateRequest): Promise<Started & { readonly id: string }> {
+    return guard(
+      `run sandbox ${request.name}`,
+      async () => JSON.parse(await this.native.run(JSON.stringify(request))) as Started & { id: string },
+    );
+  }
+
   list(): Promise<SandboxInfo[]> {
     return guard("list sandboxes", async () => JSON.parse(await this.native.list()) as SandboxInfo[]);
   }

@@ -122,6 +122,8 @@ export type Step =
   | { readonly kind: "ease"; readonly sandbox: OwnSandbox }
   | { readonly kind: "pull"; readonly target: Target }
   | { readonly kind: "create"; readonly target: Target }
+  /** `create` and `start` at once, where nothing has to happen between them: a prepared sandbox can do that (docs/hot-start.md). */
+  | { readonly kind: "launch"; readonly target: Target }
   /** The sandbox of this hash; found anew, because `create` before it has just made it. */
   | { readonly kind: "start"; readonly target: Target }
   /** It does not fit on this device now: told once for each revision. */

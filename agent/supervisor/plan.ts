@@ -104,7 +104,7 @@ function planVersion(view: View, wanted: Target): AppPlan {
   if (current === undefined) return planNew(view, wanted);
   return current.status === "exited" && !view.record.stopping.includes(current.id)
     ? planExited(view, wanted, current)
-    : planStart(view, wanted, []);
+    : planStart(view, wanted, "there");
 }
 
 /** Stopped until the device has memory again. */
@@ -144,24 +144,25 @@ function planNew(view: View, wanted: Target): AppPlan {
     const reason = `image ${wanted.app.image.name} is for ${facts.architecture} and this device is ${view.architecture}: deploy an image for ${view.architecture}`;
     return result(view, wanted, [{ kind: "reject", target: wanted, code: "LV_IMAGE_PLATFORM", reason }], "starting", reason);
   }
-  return planStart(view, wanted, [{ kind: "create", target: wanted }]);
+  return planStart(view, wanted, "new");
+}
+
+/** Created before others stop: what can't be created must not cost what runs. */
+function startSteps(wanted: Target, sandbox: "new" | "there", stops: readonly Step[]): Step[] {
+  if (sandbox === "new" && stops.length === 0) return [{ kind: "launch", target: wanted }];
+  const create: Step[] = sandbox === "new" ? [{ kind: "create", target: wanted }] : [];
+  return [...create, ...stops, { kind: "start", target: wanted }];
 }
 
 /** Other versions stop first: they may hold the same ports, volumes and memory. */
-function planStart(view: View, wanted: Target, before: readonly Step[]): AppPlan {
+function planStart(view: View, wanted: Target, sandbox: "new" | "there"): AppPlan {
   const spent = exhausted(view, wanted);
   if (spent !== undefined) return spent;
   const waiting = wait(view, wanted);
   if (waiting !== undefined) return waiting;
   const others = view.own.filter((sandbox) => sandbox.hash !== wanted.hash && sandbox.status === "running");
   const stops = others.map((sandbox): Step => stop(sandbox, `makes way for revision ${wanted.revision}`));
-  return result(
-    view,
-    wanted,
-    [...before, ...stops, { kind: "start", target: wanted }],
-    "starting",
-    lastTrouble(view, wanted, "tried again"),
-  );
+  return result(view, wanted, startSteps(wanted, sandbox, stops), "starting", lastTrouble(view, wanted, "tried again"));
 }
 
 function planRunning(view: View, wanted: Target, current: OwnSandbox): AppPlan {
@@ -209,11 +210,11 @@ function planExited(view: View, wanted: Target, current: OwnSandbox): AppPlan {
   const policy = wanted.app.restart?.policy ?? "always";
   const { exit } = current;
   // As if it still ran: what comes after a shutdown is a boot.
-  if (exit?.shutdown === true && policy !== "no") return planStart(view, wanted, []);
+  if (exit?.shutdown === true && policy !== "no") return planStart(view, wanted, "there");
   if (exit?.shutdown === true)
     return { ...result(view, wanted, [], "stopped", `${describeExit(exit)}; its restart policy is "no"`), shown: current };
   const failed = exit === undefined || exit.exitCode !== 0 || exit.oomKilled || exit.lost === true;
-  if (policy === "always" || (policy === "on-failure" && failed)) return planStart(view, wanted, []);
+  if (policy === "always" || (policy === "on-failure" && failed)) return planStart(view, wanted, "there");
   const reason = exit === undefined ? current.error : describeExit(exit, current.error);
   if (!failed) {
     const steps: Step[] = view.record.good?.hash === wanted.hash ? [] : [{ kind: "prove", target: wanted }];

@@ -23,7 +23,7 @@ export interface StepContext {
 
 type Executors = { readonly [K in Step["kind"]]: (step: StepOf<K>, context: StepContext) => Promise<void> };
 
-const EXECUTORS: Executors = { remove, stop, throttle, ease, pull, create, start, refuse, reject, prove, settle };
+const EXECUTORS: Executors = { remove, stop, throttle, ease, pull, create, launch, start, refuse, reject, prove, settle };
 
 export function execute(step: Step, context: StepContext): Promise<void> {
   // The table is typed by kind; the union's members can't be told apart by TypeScript in one call.
@@ -39,6 +39,7 @@ export const STEP_PHASE: Readonly<Record<Step["kind"], Phase | undefined>> = {
   ease: undefined,
   pull: "pulling",
   create: "starting",
+  launch: "starting",
   start: "starting",
   refuse: undefined,
   reject: undefined,
@@ -107,6 +108,29 @@ async function create({ target }: StepOf<"create">, { parts, images }: StepConte
   parts.records.update(target.app.name, (record) => ({ ...record, restarts: 0 }));
 }
 
+async function launch({ target }: StepOf<"launch">, { parts, images, onStarted }: StepContext): Promise<void> {
+  const { engine, records, clock } = parts;
+  const { name } = target.app;
+  checkHealthRule(target.app);
+  const before = clock.uptimeMs();
+  records.update(name, (record) => ({ ...record, startedIn: clock.bootId() }));
+  try {
+    const { id } = await engine.run(createRequestOf(target, memoryOf(target, images)));
+    onStarted(id, clock.uptimeMs() - before);
+    records.update(name, (record) => ({ ...record, restarts: 0 }));
+  } catch (error) {
+    const made = await findVersion(engine, target);
+    if (made !== undefined)
+      records.update(name, (record) => ({ ...record, restarts: 0, stopping: withoutTwice(record.stopping, made.id) }));
+    throw error;
+  }
+}
+
+/** Its exit file tells a failed start again; it shall not be counted twice. */
+function withoutTwice(stopping: readonly string[], id: string): string[] {
+  return [...stopping.filter((other) => other !== id), id];
+}
+
 async function start({ target }: StepOf<"start">, { parts, onStarted }: StepContext): Promise<void> {
   const { engine, records, clock } = parts;
   const { name } = target.app;
@@ -120,8 +144,7 @@ async function start({ target }: StepOf<"start">, { parts, onStarted }: StepCont
     await engine.start(sandbox.id);
     onStarted(sandbox.id, clock.uptimeMs() - before);
   } catch (error) {
-    // Its exit file tells the same failure again; it shall not be counted twice.
-    records.update(name, (record) => ({ ...record, stopping: [...record.stopping.filter((id) => id !== sandbox.id), sandbox.id] }));
+    records.update(name, (record) => ({ ...record, stopping: withoutTwice(record.stopping, sandbox.id) }));
     throw error;
   }
   records.update(name, (record) => ({

@@ -237,7 +237,7 @@ export class Supervisor {
     const code = error instanceof LightvError ? error.code : "LV_INTERNAL";
     const reason = `${code}: ${messageOf(error)}`;
     this.parts.log.warn(`${step.kind} of app ${name} failed: ${reason}`);
-    if (step.kind === "pull" || step.kind === "create" || step.kind === "start") {
+    if (step.kind === "pull" || step.kind === "create" || step.kind === "launch" || step.kind === "start") {
       const { target } = step;
       if (isFinal(code)) rejectVersion(this.parts, target, code, reason);
       else this.parts.records.update(name, (record) => afterFailure(record, target.hash, target.app.restart, reason, this.chance()));

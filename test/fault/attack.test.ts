@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
 import { Box } from "#test/lib/command.ts";
 import { busyboxImage, imagesUnavailable } from "#test/lib/images.ts";
+import { Runtime } from "#test/lib/runtime.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 
 const test = suite("fault/attack");
@@ -59,6 +60,21 @@ for (const [who, flags] of [
       attempts.filter(({ reached }) => reached).map(({ line }) => line),
       [],
     );
+  });
+
+for (const [who, flags] of [
+  ["as root", []],
+  ["as another user, with limits", ["--user", "1000:1000", "--memory", "64m", "--pids-limit", "32"]],
+] as const)
+  test(`in a sandbox that was prepared ahead, ${who}, no attack gets anywhere`, async (t) => {
+    if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
+    const runtime = await Runtime.start(t, box, "attack");
+    const attempts = await attack(t, ...flags);
+    assert.equal(
+      attempts.filter(({ reached }) => reached).map(({ line }) => line),
+      [],
+    );
+    assert.is((await runtime.status())?.taken, 1, "it was a prepared one");
   });
 
 test("the attacks are real: a privileged sandbox lets them through", async (t) => {

@@ -1,6 +1,4 @@
 /** The native addon from JavaScript: its border, its errors, its threads, and real sandboxes through it. */
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -13,6 +11,7 @@ import type { SandboxExit, SandboxInfo, SandboxStats } from "#agent/sandbox/type
 import { Box, DIST, run } from "#test/lib/command.ts";
 import { busyboxImage, busyboxImageFile } from "#test/lib/images.ts";
 import { openFiles } from "#test/lib/leaks.ts";
+import { Runtime } from "#test/lib/runtime.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 
 const test = suite("addon");
@@ -195,16 +194,6 @@ test("limits of a sandbox that runs change at once, and stay", async (t) => {
   assert.match((await failure(engine.update("0123456789abcdef", "{}"))).message, /No such sandbox/);
 });
 
-/** What the runtime of a box says, once `count` sandboxes are ready; undefined until then. */
-function readyStatus(box: Box, count: number): { taken: number } | undefined {
-  const { status, stdout } = spawnSync(box.binary, ["--root", box.root, "--runroot", box.runRoot, "runtime", "status", "--json"], {
-    encoding: "utf8",
-  });
-  if (status !== 0) return undefined;
-  const told = JSON.parse(stdout) as { taken: number; images: { ready: number }[] };
-  return (told.images[0]?.ready ?? 0) >= count ? told : undefined;
-}
-
 test("run creates and starts, from nothing or by a sandbox that is prepared, with the same result", async (t) => {
   const { engine, box } = await machine(t);
   const request = (name: string): string =>
@@ -221,18 +210,9 @@ test("run creates and starts, from nothing or by a sandbox that is prepared, wit
   };
   const cold = await run("cold");
   assert.equal(cold, { hostname: "app", exitCode: 3 });
-  const runtime = spawn(box.binary, ["--root", box.root, "--runroot", box.runRoot, "runtime", "serve", "--warm", "test=1"], {
-    stdio: "ignore",
-  });
-  t.cleanup(async () => {
-    const ended = once(runtime, "exit");
-    runtime.kill();
-    await ended;
-  });
-  while (readyStatus(box, 1) === undefined) await sleep(20);
+  const runtime = await Runtime.start(t, box, "test");
   assert.equal(await run("prepared"), cold);
-  while (readyStatus(box, 1) === undefined) await sleep(20);
-  assert.is(readyStatus(box, 1)?.taken, 1);
+  assert.is((await runtime.ready()).taken, 1);
 });
 
 test("a command that is not there is an error of exec, ENOENT", async (t) => {
