@@ -55,7 +55,7 @@ unsigned defaultMost() {
 void removeStaleSockets(const std::string& directory) {
   const Result<std::vector<std::string>> names = listDir(directory);
   for (const std::string& name : names ? *names : std::vector<std::string>()) {
-    if (name.ends_with(".sock")) (void)unlink((directory + "/" + name).c_str());
+    if (name.ends_with(".sock")) (void)unlink(std::string(directory).append("/").append(name).c_str());
   }
 }
 

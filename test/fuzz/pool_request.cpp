@@ -1,5 +1,5 @@
-// What a prepared sandbox, its keeper and its parked process read: requests of anybody who may connect, and orders. A request that
-// is understood must mean the same when it is written and read once more.
+// What a prepared sandbox, its keeper and its parked process read: requests of anybody who may connect, and orders. A
+// request that is understood must mean the same when it is written and read once more.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
