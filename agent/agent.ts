@@ -35,6 +35,7 @@ import { RECORD_SCHEMA, RecordStore } from "#agent/supervisor/record-store.ts";
 import { targetOf } from "#agent/supervisor/spec.ts";
 import { Supervisor } from "#agent/supervisor/supervisor.ts";
 import { believedUntil, TimeFloor } from "#agent/supervisor/time-floor.ts";
+import { writeWishes } from "#agent/supervisor/warm.ts";
 import { forgetEnds } from "#agent/update/ends.ts";
 import type { Launch } from "#agent/update/launch.ts";
 import { hasNetwork } from "#agent/update/network.ts";
@@ -157,9 +158,16 @@ export class Agent {
     const damage = await desired.load();
     if (damage !== undefined) log.error(damage);
     if (desired.current.revision > 0) supervisor.setDesired(targetsOf(desired.current));
+    this.wish(desired.current);
     supervisor.start();
     this.undos.push(() => supervisor.stop());
     return { outbox, journal: new CommandJournal(database), engine, supervisor, images, desired, access };
+  }
+
+  /** Without it starts are slower, no more. */
+  private wish({ apps }: Desired): void {
+    const { config, log } = this.base;
+    writeWishes(join(config.root, "warm"), apps).catch((error: unknown) => log.warn(messageOf(error)));
   }
 
   private makeAccess(outbox: Outbox): Access {
@@ -313,6 +321,7 @@ export class Agent {
       signal,
       enforce: (desired: Desired) => {
         supervisor.setDesired(targetsOf(desired));
+        this.wish(desired);
         update.setWanted(desired.agent);
       },
       reject: (reason: string) => reject("desired", reason, undefined),

@@ -14,7 +14,7 @@ const CPU_PERIOD_US = 100_000;
 
 /** The version's name: changes with everything that the sandbox is made from, and with nothing else. */
 export function hashOf(app: App): string {
-  const { restart: _restart, health: _health, stopTimeoutMs: _timeout, ...rest } = app;
+  const { restart: _restart, health: _health, stopTimeoutMs: _timeout, warm: _warm, ...rest } = app;
   const image = { digest: app.image.digest };
   return createHash("sha256")
     .update(canonical({ ...rest, image }))

@@ -15,6 +15,7 @@ export interface DeployFlags {
   readonly cpusetCpus?: string;
   readonly pidsLimit?: string;
   readonly priority?: string;
+  readonly warm?: string;
   readonly env: readonly string[];
   readonly label: readonly string[];
   readonly port: readonly string[];
@@ -51,6 +52,7 @@ export function specFromFlags(base: AppSpec, flags: DeployFlags, command: readon
   if (flags.stopSignal !== undefined) spec.stopSignal = flags.stopSignal.replace(/^SIG/, "");
   if (flags.stopTimeout !== undefined) spec.stopTimeoutMs = parseDuration("--stop-timeout", flags.stopTimeout);
   if (flags.priority !== undefined) spec.priority = priorityOf(flags.priority);
+  if (flags.warm !== undefined) spec.warm = parseInteger("--warm", flags.warm, 0, 64);
   const budget = budgetOf(flags);
   if (Object.keys(budget).length > 0) spec.budget = { ...spec.budget, ...budget };
   const ports = flags.port.map(portOf);

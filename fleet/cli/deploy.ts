@@ -29,6 +29,7 @@ export function deployVerbs(fleet: Command): void {
     .option("--cpus <n>", "CPUs: 0.5")
     .option("--cpuset-cpus <list>", "which CPUs: 0-2,4")
     .option("--pids-limit <n>", "processes")
+    .option("--warm <n>", "sandboxes of its image that are kept prepared")
     .option("--priority <class>", "critical, normal or low: who gives way when the device is short of memory")
     .option("-e, --env <key=value>", "environment", many)
     .option("-l, --label <key=value>", "label", many)

@@ -81,6 +81,8 @@ export const App = Type.Object({
   budget: Type.Optional(Budget),
   /** Who keeps its memory when the device runs short; "normal" when it is not said. */
   priority: Type.Optional(Priority),
+  /** So many sandboxes of its image are kept prepared, where the device keeps any (docs/hot-start.md). */
+  warm: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
   restart: Type.Optional(RestartRule),
   health: Type.Optional(HealthCheck),
   stopSignal: Type.Optional(Type.String({ pattern: "^[A-Z0-9+]{1,16}$" })),
