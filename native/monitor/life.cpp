@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
@@ -199,10 +200,15 @@ void Life::finish(ExitInfo exit) {
   listener_.reset();
   if (!hidden) answerWaiting();
   tearDown(execution_);
+  doChore();
   if (spec_.autoRemove) removeFiles();
   // On a full disk it is the only one that knows: whoever looks next tries again to write the record.
   if (recorded) unlink(files_.state().c_str());
   lock_.reset();
+}
+
+void Life::doChore() {
+  if (const std::function<void()> chore = std::exchange(chore_, nullptr)) chore();
 }
 
 void Life::removeFiles() {

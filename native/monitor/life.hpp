@@ -32,6 +32,8 @@ class Life {
    * when it fails, so does the start. */
   bool beginPrepared(Fd client, Message message, const ControlRequest& request, Prepared prepared, Order order,
                      const std::function<Status()>& meanwhile);
+  /** What is in nobody's way if it waits: done when the sandbox has run for a second, or behind its end. */
+  void later(std::function<void()> chore) { chore_ = std::move(chore); }
   /** Serves until the sandbox has ended for good, its traces are gone and attached clients have their output. */
   void serve();
 
@@ -48,6 +50,7 @@ class Life {
   void startAgain();
   void finish(ExitInfo exit);
   void removeFiles();
+  void doChore();
   Status writeState();
   void setStatus(SandboxStatus status);
 
@@ -88,6 +91,7 @@ class Life {
   std::uint64_t killAtUs_ = 0;  // 0: no stop under way
   std::uint64_t restartAtUs_ = 0;
   std::uint64_t releaseAtUs_ = 0;  // when memory of the start is given back; 0: it has been
+  std::function<void()> chore_;
   std::string logWarning_;
   Fd lock_, listener_, signals_;
 };

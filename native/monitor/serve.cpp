@@ -102,6 +102,7 @@ void Life::timePassed() {
   if (releaseAtUs_ != 0 && now >= releaseAtUs_) {
     // What reading the configuration and starting took: there are thousands of us.
     releaseAtUs_ = 0;
+    doChore();
     releaseMemory();
   }
   if (phase_ == Phase::restarting && now >= restartAtUs_) return startAgain();

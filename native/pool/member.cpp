@@ -255,9 +255,11 @@ class Member {
                                           std::move(prepared_), std::move(order), meanwhile);
     leavePool(taken.spec);
     if (begun) {
+      life.later([this] { clearTraces(); });
       life.serve();
       return 0;
     }
+    clearTraces();
     // One that never became visible leaves nothing; one whose program can't be executed is there with its exit.
     if (!exists(files().directory())) takeBack();
     return 1;
@@ -272,6 +274,10 @@ class Member {
     (void)::close(image_.mount.get());
     area_.setTitle("lightv-monitor " + spec.id);
     (void)::prctl(PR_SET_NAME, "lightv-monitor");
+  }
+
+  /** An unlink may wait for the disk: a program that ends at once has ended by then. */
+  void clearTraces() {
     (void)::unlink((files().directory() + kPreparedMark).c_str());
     if (!oldName_.empty()) (void)freeName(paths_, oldName_, files().id());
   }
