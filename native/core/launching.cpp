@@ -47,10 +47,12 @@ Status makeStatusPair(Launching& launch) {
 
 Status prepare(Launching& launch, std::vector<std::string>& warnings) {
   const Spec& spec = launch.spec;
-  const Result<UserIds> user = resolveUser(accountFile(launch.parts, "/etc/passwd"),
-                                           accountFile(launch.parts, "/etc/group"), spec.user, spec.groupAdd);
+  Result<UserIds> user = resolveUser(accountFile(launch.parts, "/etc/passwd"), accountFile(launch.parts, "/etc/group"),
+                                     spec.user, spec.groupAdd);
   if (!user) return user.error();
-  Result<Process> process = prepareProcess(spec, *user, launch.parts.stdio);
+  launch.user = std::move(*user);
+  const UserIds first = launch.until == Until::parked ? UserIds() : launch.user;
+  Result<Process> process = prepareProcess(spec, first, launch.parts.stdio);
   if (!process) return process.error();
   launch.process = std::move(*process);
   launch.operations = buildPlan(spec, gatherFacts(spec, launch.parts));

@@ -29,6 +29,7 @@ struct Launching {
   Until until = Until::running;
   std::vector<Operation> operations;
   Process process;
+  UserIds user;  // whom the Spec means; a parked process is root without groups until its order comes
   std::vector<Fd> procs, procsWithoutV2;
   Fd cgroup;
   Fd reportParent, reportChild;

@@ -41,11 +41,15 @@ void setLimits(Parked& parked, const Process& process, const Order& order) {
   }
 }
 
+/** PID 1's too, as in a start from nothing: its end is the sandbox's. */
 void adjustOomScore(Parked& parked, std::int32_t adjustment) {
   if (adjustment == 0) return;
-  const std::string file = "/proc/" + std::to_string(parked.launched.workloadPid) + "/oom_score_adj";
-  const Status written = writeControlFile(file, std::to_string(adjustment));
-  if (!written) parked.launched.warnings.push_back(written.error().wrap("oom_score_adj").message());
+  Status status;
+  for (const pid_t pid : {parked.launched.initPid, parked.launched.workloadPid}) {
+    const std::string file = "/proc/" + std::to_string(pid) + "/oom_score_adj";
+    if (Status written = writeControlFile(file, std::to_string(adjustment)); !written) status = written;
+  }
+  if (!status) parked.launched.warnings.push_back(status.error().wrap("oom_score_adj").message());
 }
 
 /** One of our own small files: what else lies at that path is the image's, and stays. */
@@ -83,7 +87,7 @@ Result<Parked> park(const Spec& spec, const LaunchParts& parts) {
   if (!story) return story.error();
   finishLaunch(context, std::move(*story), parked.launched);
   parked.gate = std::move(context.reportParent);
-  parked.user = std::move(context.process.user);
+  parked.user = std::move(context.user);
   return parked;
 }
 

@@ -137,6 +137,7 @@ void takeOrder(Process& process, const Reporter& reporter) {
   if (message->fds[0] && ::dup2(message->fds[0].get(), STDIN_FILENO) < 0) reporter.fail("duplicate stream", "", errno);
   enterDirectory(process, reporter);
   const UserIds& user = process.user;
+  // What it is already: it was parked as root without groups.
   if (user.uid == 0 && user.gid == 0 && user.groups.empty()) return;
   for (int fd = 0; fd < 3; fd++) ownStream(fd, user.uid);
   becomeUser(process, reporter);

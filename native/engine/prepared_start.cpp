@@ -7,6 +7,7 @@
 
 #include "engine/engine.hpp"
 #include "engine/pool_talk.hpp"
+#include "engine/start_answer.hpp"
 #include "monitor/control.hpp"
 #include "sys/socket.hpp"
 
@@ -51,22 +52,6 @@ std::string awaitTaken(int socket) {
   return answer ? answer->id : std::string();
 }
 
-Result<Started> takeAnswer(const std::string& id, Fd socket) {
-  Result<Message> message = receiveMessage(socket.get());
-  if (!message || message->endOfFile) {
-    return Error{"start", EPIPE, id,
-                 "its monitor ended before it could say why; see the kernel's log for out-of-memory"};
-  }
-  Result<ControlAnswer> answer = parseAnswer(message->text);
-  if (!answer) return answer.error();
-  Started started;
-  started.pid = answer->pid;
-  started.warnings = std::move(answer->warnings);
-  started.stdinEnd = std::move(message->fds[0]);
-  started.control = std::move(socket);
-  return started;
-}
-
 }  // namespace
 
 std::optional<PreparedStart> Engine::startPrepared(const CreateRequest& request, const StartOptions& options) const {
@@ -78,7 +63,7 @@ std::optional<PreparedStart> Engine::startPrepared(const CreateRequest& request,
   if (!socket || !sendRequest(socket->get(), paths_, request, options)) return std::nullopt;
   std::string id = awaitTaken(socket->get());
   if (id.empty()) return std::nullopt;
-  Result<Started> started = takeAnswer(id, std::move(*socket));
+  Result<Started> started = takeStartAnswer(SandboxFiles(paths_, id), std::move(*socket), options.answerTimeoutMs);
   return PreparedStart{std::move(id), std::move(started)};
 }
 

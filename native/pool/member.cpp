@@ -5,11 +5,14 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <optional>
 
 #include "core/cgroup_tree.hpp"
@@ -33,6 +36,30 @@
 
 namespace lightv {
 namespace {
+
+/** More than the order to a parked process takes (core/order.hpp): what would not fit into a message is left to others.
+ */
+std::size_t orderSize(const Spec& spec) {
+  constexpr std::size_t kFrame = 1024, kEach = 8, kLongestPath = 4096;
+  std::size_t size = kFrame + kLongestPath + spec.cwd.size();
+  for (const std::string& arg : spec.args) size += arg.size() + kEach;
+  for (const std::string& entry : spec.env) {
+    size += entry.size() + kEach;
+    if (!entry.starts_with("PATH=") || spec.args.empty()) continue;
+    // Each part of it becomes a path to try.
+    const auto parts = static_cast<std::size_t>(std::count(entry.begin(), entry.end(), ':')) + 1;
+    size += entry.size() + parts * (spec.args[0].size() + kEach);
+  }
+  return size;
+}
+
+/** Those that end a monitor politely, which are blocked in it. */
+Fd openEndSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  return Fd(::signalfd(-1, &set, SFD_CLOEXEC));
+}
 
 /** Who connects sends at once. */
 constexpr int kPatienceMs = 1000;
@@ -131,6 +158,9 @@ class Member {
     watch(events.get(), listener_.get(), EPOLLIN | EPOLLEXCLUSIVE);
     watch(events.get(), keeper_.get(), EPOLLIN);
     watch(events.get(), prepared_.run.parked.gate.get(), EPOLLIN);
+    // Blocked for the monitor that it may become: a signal to one that waits means that it shall go.
+    const Fd signals = openEndSignals();
+    watch(events.get(), signals.get(), EPOLLIN);
     while (true) {
       epoll_event event{};
       const int ready = ::epoll_wait(events.get(), &event, 1, -1);
@@ -161,7 +191,7 @@ class Member {
     Result<Spec> spec = merge(request->create);
     if (!spec) return false;
     if (spec->name.empty()) spec->name = name_;
-    if (!fits(*spec, spec_)) return false;
+    if (!fits(*spec, spec_) || orderSize(*spec) > kMaxMessageBytes) return false;
     peer_ = *peer;
     Taken taken{std::move(connection), std::move(*message), std::move(*request), std::move(*spec), {}};
     if (!findUser(taken) || !secure(taken.spec)) return false;
@@ -222,14 +252,16 @@ class Member {
     Result<Fd> file = openFile(config, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (!file) return file.error();
     if (Status written = writeAll(file->get(), toJson(spec), config); !written) return written;
+    // On the disk before it is seen: a power cut must not leave a sandbox without its configuration.
+    if (isDurable(spec)) {
+      if (::fsync(file->get()) != 0) return Error{"fsync", errno, config};
+      if (Status synced = syncDir(files().newDirectory()); !synced) return synced;
+    }
     if (::rename(files().newDirectory().c_str(), files().directory().c_str()) != 0) {
       return Error{"rename", errno, files().newDirectory()};
     }
     (void)::flock(images_.get(), LOCK_UN);
-    if (!isDurable(spec)) return {};
-    if (::fsync(file->get()) != 0) return Error{"fsync", errno, config};
-    if (Status synced = syncDir(files().directory()); !synced) return synced;
-    return syncDir(paths_.root + "/sandboxes");
+    return isDurable(spec) ? syncDir(paths_.root + "/sandboxes") : Status();
   }
 
   int live() {
@@ -241,8 +273,11 @@ class Member {
       takeBack();
       return 1;
     }
+    // A disk that is slow to sync must not have the keeper take this one for free meanwhile.
+    if (isDurable(taken.spec)) tellTaken();
     (void)::fcntl(taken.connection.get(), F_SETFL, O_NONBLOCK);
-    Order order{.user = std::move(taken.user), .limits = limitsOf(taken.request)};
+    callerLimits_ = limitsOf(taken.request);
+    Order order{.user = std::move(taken.user), .limits = callerLimits_};
     ControlRequest start{.op = ControlOp::start, .wantStdin = taken.request.wantStdin};
     start.hasStdout = taken.request.hasStdout;
     start.hasStderr = taken.request.hasStderr;
@@ -253,6 +288,8 @@ class Member {
     const auto meanwhile = [&] { return publish(taken.spec); };
     const bool begun = life.beginPrepared(std::move(taken.connection), std::move(taken.message), start,
                                           std::move(prepared_), std::move(order), meanwhile);
+    // Its pids are another's now: whoever takes back must not send them a signal.
+    prepared_ = Prepared();
     leavePool(taken.spec);
     if (begun) {
       life.later([this] { clearTraces(); });
@@ -265,9 +302,23 @@ class Member {
     return 1;
   }
 
+  void tellTaken() {
+    if (!told_) tellKeeper(kMemberTaken);
+    told_ = true;
+  }
+
+  void keepLimits() const {
+    for (const ResourceLimit& limit : callerLimits_) {
+      const rlimit64 value{limit.soft, limit.hard};
+      (void)::setrlimit64(static_cast<__rlimit_resource>(limit.resource), &value);
+    }
+  }
+
   /** Nothing of the pool stays with what is a sandbox's monitor now. */
   void leavePool(const Spec& spec) {
-    tellKeeper(kMemberTaken);
+    tellTaken();
+    // Runs after the first begin with what its monitor has, as those of any other monitor do.
+    if (spec.restart.when != RestartWhen::no) keepLimits();
     keeper_.reset();
     listener_.reset();
     images_.reset();
@@ -318,6 +369,8 @@ class Member {
   Peer peer_;
   std::array<rlimit64, RLIM_NLIMITS> ownLimits_{};
   std::optional<Taken> taken_;
+  std::vector<ResourceLimit> callerLimits_;
+  bool told_ = false;     // the keeper, that this one is taken
   bool spoiled_ = false;  // half of a request is applied: it serves no other
 };
 
