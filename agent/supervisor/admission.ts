@@ -1,7 +1,7 @@
 /** Which apps fit on this device together: ports and memory budgets. Pure; the reasons carry the arithmetic. */
 import type { Code } from "#agent/wire/codes.ts";
-import type { ImageFacts, OwnSandbox, Target } from "./model.ts";
-import { rankOf } from "./priority.ts";
+import { type Claim, claimOf, type Scene } from "./claim.ts";
+import type { OwnSandbox, Target } from "./model.ts";
 
 export interface Refusal {
   readonly code: Code;
@@ -21,64 +21,50 @@ export interface Capacity {
  * The refused apps by name. The more important class has the first claim, in a class what runs already, then the order of the desired state
  * counts. What runs and no longer fits beside a more important app makes way.
  */
-export function admit(
-  targets: readonly Target[],
-  sandboxes: readonly OwnSandbox[],
-  images: ReadonlyMap<string, ImageFacts>,
-  capacity: Capacity,
-): Map<string, Refusal> {
-  const running = sandboxes.filter((sandbox) => sandbox.status === "running");
+export function admit(targets: readonly Target[], scene: Scene & { readonly capacity: Capacity }): Map<string, Refusal> {
+  const { capacity } = scene;
+  const running = scene.sandboxes.filter((sandbox) => sandbox.status === "running");
   const hashes = new Set(running.map((sandbox) => sandbox.hash));
-  const order = [...targets].sort((a, b) => rankOf(a.app) - rankOf(b.app) || Number(hashes.has(b.hash)) - Number(hashes.has(a.hash)));
-  const wanted = new Set(targets.map((target) => target.app.name));
-  const undesired = running.filter((sandbox) => !wanted.has(sandbox.app));
+  const claims = targets.map((target) => claimOf(target, scene)).filter((claim) => claim !== undefined);
+  const order = claims.sort((a, b) => a.rank - b.rank || Number(hashes.has(b.hash)) - Number(hashes.has(a.hash)));
+  const staying = new Set(order.map((claim) => claim.app));
+  const undesired = running.filter((sandbox) => !staying.has(sandbox.app));
   const inOrder = (leaving: readonly OwnSandbox[]): Map<string, Refusal> =>
-    admitInOrder(order, images, { leaving: sum(leaving.map((sandbox) => sandbox.memoryBytes)), limit: limitOf(capacity), capacity });
+    admitInOrder(order, { leaving: sum(leaving.map((sandbox) => sandbox.memoryBytes)), limit: limitOf(capacity), capacity });
   const first = inOrder(undesired);
   // Nobody stops for an app that could not start yet.
-  const ready = order.filter((target) => !hashes.has(target.hash) && images.has(target.app.image.digest) && !first.has(target.app.name));
+  const ready = order.filter((claim) => !hashes.has(claim.hash) && claim.ready && !first.has(claim.app));
   const evicted = order.filter(
-    (target) =>
-      hashes.has(target.hash) && first.get(target.app.name)?.waits === false && ready.some((one) => rankOf(one.app) < rankOf(target.app)),
+    (claim) => hashes.has(claim.hash) && first.get(claim.app)?.waits === false && ready.some((one) => one.rank < claim.rank),
   );
   if (evicted.length === 0) return first;
-  const gone = new Set(evicted.map((target) => target.hash));
+  const gone = new Set(evicted.map((claim) => claim.hash));
   const second = inOrder([...undesired, ...running.filter((sandbox) => gone.has(sandbox.hash))]);
   for (const { app } of evicted) {
-    const refusal = second.get(app.name);
-    if (refusal !== undefined) second.set(app.name, { ...refusal, makesWay: true });
+    const refusal = second.get(app);
+    if (refusal !== undefined) second.set(app, { ...refusal, makesWay: true });
   }
   return second;
 }
 
-function admitInOrder(order: readonly Target[], images: ReadonlyMap<string, ImageFacts>, space: Space): Map<string, Refusal> {
+function admitInOrder(order: readonly Claim[], space: Space): Map<string, Refusal> {
   const refused = new Map<string, Refusal>();
   const ports = new Map<string, string>();
   let used = 0;
-  for (const target of order) {
-    const wants = memoryOf(target, images);
-    const refusal = portConflict(target, ports) ?? memoryShortage(wants, { ...space, used });
+  for (const claim of order) {
+    const refusal = portConflict(claim, ports) ?? memoryShortage(claim.memoryBytes, { ...space, used });
     if (refusal !== undefined) {
-      refused.set(target.app.name, refusal);
+      refused.set(claim.app, refusal);
       if (!refusal.waits) continue;
     }
-    for (const port of portsOf(target)) ports.set(port, target.app.name);
-    used += wants;
+    for (const port of claim.ports) ports.set(port, claim.app);
+    used += claim.memoryBytes;
   }
   return refused;
 }
 
-/** Bytes: the app's own budget, else its image's; 0 when neither says. */
-export function memoryOf(target: Target, images: ReadonlyMap<string, ImageFacts>): number {
-  return target.app.budget?.memory ?? images.get(target.app.image.digest)?.memoryBytes ?? 0;
-}
-
-function portsOf(target: Target): string[] {
-  return (target.app.ports ?? []).map(({ port, protocol }) => `${port}/${protocol ?? "tcp"}`);
-}
-
-function portConflict(target: Target, taken: ReadonlyMap<string, string>): Refusal | undefined {
-  const port = portsOf(target).find((candidate) => taken.has(candidate));
+function portConflict(claim: Claim, taken: ReadonlyMap<string, string>): Refusal | undefined {
+  const port = claim.ports.find((candidate) => taken.has(candidate));
   if (port === undefined) return undefined;
   return {
     code: "LV_CONFLICT",

@@ -3,21 +3,17 @@
  * before beyond the record, so that after a crash at any point the next plan goes on from what is there.
  */
 import { admit, type Capacity, type Refusal } from "./admission.ts";
-import type { AppPlan, AppRecord, Health, ImageFacts, Moment, OwnSandbox, Step, Target, Timing } from "./model.ts";
+import { fallbackInReach, isForeign, olderOf, type Scene } from "./claim.ts";
+import type { AppPlan, AppRecord, Health, Moment, OwnSandbox, Step, Target, Timing } from "./model.ts";
 import { NO_RECORD } from "./model.ts";
 import { strainOf } from "./pressure.ts";
 import { priorityOf } from "./priority.ts";
 import { attemptsOf, describeExit, downsOf, fallbackOf, isRejected, maxRetriesOf, refusalKey, retryAtMs } from "./record.ts";
 
-export interface World {
+export interface World extends Scene {
   readonly now: Moment;
   readonly timing: Timing;
-  readonly architecture: string;
   readonly capacity: Capacity;
-  readonly sandboxes: readonly OwnSandbox[];
-  readonly records: ReadonlyMap<string, AppRecord>;
-  /** Images in the store, by digest. */
-  readonly images: ReadonlyMap<string, ImageFacts>;
   /** By sandbox id; absent: not known yet. */
   readonly health: ReadonlyMap<string, Health>;
   /** Since when we have seen a sandbox run, in monotonic milliseconds, by id. */
@@ -41,7 +37,7 @@ interface View extends World {
 
 /** A plan for each app that is desired or still has sandboxes; an app whose steps are empty is where it shall be. */
 export function plan(targets: readonly Target[], world: World): AppPlan[] {
-  const refusals = admit(targets, world.sandboxes, world.images, world.capacity);
+  const refusals = admit(targets, world);
   const desired = new Set(targets.map((target) => target.app.name));
   const leaving = new Set(world.sandboxes.map((sandbox) => sandbox.app).filter((app) => !desired.has(app)));
   const plans = [...leaving].map((name) => planRemoval(name, ownOf(world, name)));
@@ -75,9 +71,8 @@ function planApp(view: View): AppPlan {
   if (strainOf(view.shortage.rung, priorityOf(target.app)) === "parked") return planParked(view, target);
   if (!isRejected(record, target)) return planVersion(view, target);
   const failed = `revision ${record.rejected?.revision} failed: ${record.rejected?.reason}`;
-  const fallback = fallbackOf(record, target);
-  const there = fallback !== undefined && (find(view, fallback.hash) !== undefined || view.images.has(fallback.app.image.digest));
-  if (fallback === undefined || !there) return planFailed(view, record.rejected?.reason ?? "");
+  const fallback = fallbackInReach(record, target, view.own, view.images);
+  if (fallback === undefined) return planFailed(view, record.rejected?.reason ?? "");
   const back = planVersion(view, fallback);
   const reason = `rolled back to revision ${fallback.revision}, because ${failed}`;
   return { ...back, reason: back.reason === "" ? reason : `${back.reason}; ${reason}` };
@@ -85,7 +80,8 @@ function planApp(view: View): AppPlan {
 
 /** Nothing to fall back to: what still runs goes on, what does not is cleared away. */
 function planFailed(view: View, reason: string): AppPlan {
-  const running = view.own.find((sandbox) => sandbox.status === "running" && sandbox.hash !== view.target.hash);
+  const running = olderOf(view.target, view.own);
+  if (running !== undefined && view.refusal?.makesWay === true) return planMakingWay(view, view.target, running, view.refusal);
   const rest = view.own.filter((sandbox) => sandbox !== running);
   const steps = rest.flatMap((sandbox) => removal(sandbox, "its version has failed"));
   if (running === undefined) return { ...result(view, view.target, steps, "failed", reason), shown: undefined };
@@ -100,6 +96,8 @@ function planVersion(view: View, wanted: Target): AppPlan {
   const current = find(view, wanted.hash);
   if (current?.status === "running")
     return view.refusal?.makesWay === true ? planMakingWay(view, wanted, current, view.refusal) : planRunning(view, wanted, current);
+  // Before any refusal: what is refused may be the version that goes on in its place.
+  if (isForeign(wanted, view.own, view)) return planForeign(view, wanted);
   if (view.refusal !== undefined) return planRefused(view, wanted, view.refusal);
   if (current === undefined) return planNew(view, wanted);
   return current.status === "exited" && !view.record.stopping.includes(current.id)
@@ -134,17 +132,17 @@ function planRefused(view: View, wanted: Target, refusal: Refusal): AppPlan {
   return result(view, wanted, steps, refusal.waits ? "pending" : "failed", reason);
 }
 
+function planForeign(view: View, wanted: Target): AppPlan {
+  const { name, digest } = wanted.app.image;
+  const reason = `image ${name} is for ${view.images.get(digest)?.architecture} and this device is ${view.architecture}: deploy an image for ${view.architecture}`;
+  return result(view, wanted, [{ kind: "reject", target: wanted, code: "LV_IMAGE_PLATFORM", reason }], "starting", reason);
+}
+
 function planNew(view: View, wanted: Target): AppPlan {
-  const facts = view.images.get(wanted.app.image.digest);
-  if (facts === undefined)
-    return (
-      wait(view, wanted) ?? result(view, wanted, [{ kind: "pull", target: wanted }], "pulling", lastTrouble(view, wanted, "tried again"))
-    );
-  if (facts.architecture !== view.architecture) {
-    const reason = `image ${wanted.app.image.name} is for ${facts.architecture} and this device is ${view.architecture}: deploy an image for ${view.architecture}`;
-    return result(view, wanted, [{ kind: "reject", target: wanted, code: "LV_IMAGE_PLATFORM", reason }], "starting", reason);
-  }
-  return planStart(view, wanted, "new");
+  if (view.images.has(wanted.app.image.digest)) return planStart(view, wanted, "new");
+  return (
+    wait(view, wanted) ?? result(view, wanted, [{ kind: "pull", target: wanted }], "pulling", lastTrouble(view, wanted, "tried again"))
+  );
 }
 
 /** Created before others stop: what can't be created must not cost what runs. */

@@ -3,7 +3,7 @@ import { LightvError } from "#agent/lib/errors.ts";
 import type { SandboxEngine } from "#agent/sandbox/engine.ts";
 import type { SandboxInfo } from "#agent/sandbox/types.ts";
 import type { Phase } from "#agent/wire/protocol/reported.ts";
-import { memoryOf } from "./admission.ts";
+import { memoryOf } from "./claim.ts";
 import { checkHealthRule } from "./health.ts";
 import type { ImageFacts, OwnSandbox, Step, StepOf, Target } from "./model.ts";
 import type { PullOptions, SupervisorParts } from "./ports.ts";
