@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <optional>
 
 #include "engine/pool_talk.hpp"
 #include "pool/pressure.hpp"
@@ -27,6 +28,13 @@ namespace {
 constexpr std::uint64_t kQuietUs = 30'000;
 /** Between two members that are made. */
 constexpr std::uint64_t kPaceUs = 2'000;
+/** A member that has been preparing for so long stops no other image's. */
+constexpr std::uint64_t kSlowUs = 1'000'000;
+/** One that has been preparing for so long hangs. */
+constexpr std::uint64_t kHungUs = 30'000'000;
+/** One that ends so soon after it was ready has failed. */
+constexpr std::uint64_t kProofUs = 1'000'000;
+constexpr std::uint64_t kNever = UINT64_MAX;
 /** Between two looks at memory, wishes and images. */
 constexpr std::uint64_t kLookUs = 5'000'000;
 /** Hundredths of a percent of time in which tasks wait for memory: from the first on members go, below the second new
@@ -91,7 +99,8 @@ Status Keeper::serve() {
 void Keeper::turn() {
   const std::uint64_t now = monotonicUs();
   if (now >= due_.look) look();
-  if (now >= due_.refill) refill();
+  dropHung(now);
+  if (now >= refillAt(now)) refill(now);
   std::vector<pollfd> set{{signals_.get(), POLLIN, 0}, {control_.get(), POLLIN, 0}};
   for (const auto& [digest, shelf] : shelves_) {
     // Only where no member is left to accept: whoever comes there is sent on his way.
@@ -100,6 +109,8 @@ void Keeper::turn() {
   }
   if (poll(set.data(), set.size(), timeLeft()) < 0) return;
   over_ = set[0].revents != 0;
+  // Whoever has stayed long enough has done so also if he ends now.
+  proveMembers(monotonicUs());
   std::size_t at = 2;
   for (const auto& [digest, shelf] : shelves_) {
     const bool waiting = set[at++].revents != 0;
@@ -119,18 +130,56 @@ void Keeper::turn() {
 }
 
 int Keeper::timeLeft() const {
-  const std::uint64_t at = isWaiting() ? std::min(due_.look, due_.refill) : due_.look;
   const std::uint64_t now = monotonicUs();
+  const std::uint64_t at = std::min({due_.look, refillAt(now), giveUpAt()});
   return now >= at ? 0 : static_cast<int>(std::min<std::uint64_t>((at - now) / 1000 + 1, INT_MAX));
 }
 
-/** Does some shelf have fewer than it shall have? */
-bool Keeper::isWaiting() const {
-  if (paused_) return false;
-  return std::any_of(wanted_.begin(), wanted_.end(), [this](const auto& entry) {
-    const auto shelf = shelves_.find(entry.first);
-    return shelf == shelves_.end() || shelf->second->members().size() < entry.second;
-  });
+/** When refill() has something to do; kNever: not before something happens. */
+std::uint64_t Keeper::refillAt(std::uint64_t now) const {
+  if (paused_) return kNever;
+  std::uint64_t earliest = std::max(due_.refill, quietSince_ + kQuietUs);
+  // One at a time: they would only wait for each other in the kernel.
+  for (const auto& [digest, shelf] : shelves_) {
+    const std::optional<std::uint64_t> since = shelf->preparingSince();
+    if (since && now < *since + kSlowUs) earliest = std::max(earliest, *since + kSlowUs);
+  }
+  std::uint64_t at = kNever;
+  for (const auto& [digest, count] : wanted_) {
+    const auto shelf = shelves_.find(digest);
+    const bool needs =
+        shelf == shelves_.end() || (shelf->second->members().size() < count && !shelf->second->preparingSince());
+    if (needs) at = std::min(at, std::max(earliest, backoff_.nextTry(digest)));
+  }
+  return at;
+}
+
+/** When the first of those that are preparing has had all its time. */
+std::uint64_t Keeper::giveUpAt() const {
+  std::uint64_t at = kNever;
+  for (const auto& [digest, shelf] : shelves_) {
+    if (const std::optional<std::uint64_t> since = shelf->preparingSince()) at = std::min(at, *since + kHungUs);
+  }
+  return at;
+}
+
+/** An image of which a member has stayed is well. */
+void Keeper::proveMembers(std::uint64_t now) {
+  for (const auto& [digest, shelf] : shelves_) {
+    if (now >= kProofUs && shelf->prove(now - kProofUs)) backoff_.succeeded(digest);
+  }
+}
+
+void Keeper::dropHung(std::uint64_t now) {
+  for (const auto& [digest, shelf] : shelves_) {
+    if (now >= kHungUs && shelf->dropHung(now - kHungUs) > 0) fail(digest, "it did not become ready");
+  }
+}
+
+void Keeper::fail(const std::string& digest, std::string why) {
+  failures_++;
+  lastFailure_ = std::move(why);
+  backoff_.failed(digest, monotonicUs());
 }
 
 void Keeper::hear(Shelf& shelf, Idle& idle) {
@@ -138,19 +187,21 @@ void Keeper::hear(Shelf& shelf, Idle& idle) {
   const ssize_t got = recv(idle.socket.get(), text, sizeof text, MSG_DONTWAIT);
   if (got == 1 && text[0] == kMemberReady) {
     idle.ready = true;
-    shelf.succeeded();
+    idle.since = monotonicUs();
     return;
   }
   const std::uint64_t now = monotonicUs();
+  const std::string& digest = shelf.image().info.digest;
   if (got == 1 && text[0] == kMemberTaken) {
     taken_++;
     shelf.countTaken();
-    demand_.started(shelf.image().info.digest, now);
+    demand_.started(digest, now);
+    backoff_.succeeded(digest);
     quietSince_ = now;
   } else if (!idle.ready) {
-    failures_++;
-    if (got > 0) lastFailure_.assign(text, static_cast<std::size_t>(got));
-    shelf.failed(now);
+    fail(digest, got > 0 ? std::string(text, static_cast<std::size_t>(got)) : "it ended while it was preparing");
+  } else if (!idle.proven) {
+    fail(digest, "it ended when it had just become ready");
   }
   idle.socket.reset();
 }
@@ -192,6 +243,13 @@ void Keeper::look() {
   for (const auto& [digest, shelf] : shelves_) {
     if (!exists(shelf->image().path)) demand_.forget(digest);
   }
+  // An image that has gone and come back is another file: what is prepared stands on the old one.
+  std::erase_if(shelves_, [this](const auto& entry) {
+    if (entry.second->isCurrent()) return false;
+    entry.second->close(engine_.paths());
+    return true;
+  });
+  backoff_.prune(monotonicUs());
   plan();
 }
 
@@ -224,32 +282,31 @@ void Keeper::plan() {
 }
 
 /** One member, where the fewest are ready. */
-void Keeper::refill() {
-  const std::uint64_t now = monotonicUs();
-  due_.refill = std::max(now + kPaceUs, quietSince_ + kQuietUs);
-  if (paused_ || now < quietSince_ + kQuietUs) return;
+void Keeper::refill(std::uint64_t now) {
+  due_.refill = now + kPaceUs;
   Shelf* neediest = nullptr;
   for (const auto& [digest, count] : wanted_) {
+    if (now < backoff_.nextTry(digest)) continue;
     if (shelves_.count(digest) == 0) {
       if (Status opened = openShelf(digest); !opened) {
-        failures_++;
-        lastFailure_ = opened.error().message();
-        demand_.forget(digest);
+        fail(digest, opened.error().message());
+        if (!exists(engine_.images().imagePath(digest))) demand_.forget(digest);
         continue;
       }
     }
     Shelf& shelf = *shelves_[digest];
-    // One at a time: they would only wait for each other in the kernel.
-    if (shelf.isPreparing()) return;
-    const bool needs = shelf.members().size() < count && shelf.mayTry(now);
+    const bool needs = shelf.members().size() < count && !shelf.preparingSince();
     if (needs && (neediest == nullptr || shelf.ready() < neediest->ready())) neediest = &shelf;
   }
   if (neediest == nullptr) return;
-  const Status added = neediest->add(engine_.paths(), options_.cgroupParent);
-  if (!added) neediest->failed(now);
+  const Status added = neediest->add(engine_.paths(), options_.cgroupParent, now);
+  if (!added) fail(neediest->image().info.digest, added.error().message());
 }
 
 Status Keeper::openShelf(const std::string& digest) {
+  // Before anything is read of it: a file that comes in between is found to be another.
+  Result<Fd> file = openFile(engine_.images().imagePath(digest), O_PATH);
+  if (!file) return file.error();
   PoolImage image;
   Result<ImageInfo> info = engine_.images().resolve(digest, image.path);
   if (!info) return info.error();
@@ -257,7 +314,7 @@ Status Keeper::openShelf(const std::string& digest) {
   Result<ImageMount> mount = mountImage(image.path, digest, engine_.paths().root + "/unpacked");
   if (!mount) return mount.error();
   image.mount = std::move(mount->mount);
-  auto shelf = std::make_unique<Shelf>(std::move(image));
+  auto shelf = std::make_unique<Shelf>(std::move(image), std::move(*file));
   if (Status opened = shelf->open(engine_.paths()); !opened) return opened;
   shelves_[digest] = std::move(shelf);
   return {};

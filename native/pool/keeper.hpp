@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "pool/backoff.hpp"
 #include "pool/demand.hpp"
 #include "pool/shelf.hpp"
 #include "pool/status.hpp"
@@ -34,7 +35,7 @@ class Keeper {
   Status serve();
 
  private:
-  /** When the next step of a kind is due, microseconds of the monotonic clock. */
+  /** Before when a step of a kind is not due, microseconds of the monotonic clock. */
   struct Due {
     std::uint64_t refill = 0, look = 0;
   };
@@ -45,16 +46,21 @@ class Keeper {
   void answer();
   void look();
   void plan();
-  void refill();
+  void refill(std::uint64_t now);
+  void fail(const std::string& digest, std::string why);
+  void proveMembers(std::uint64_t now);
+  void dropHung(std::uint64_t now);
   Status openShelf(const std::string& digest);
   void closeAll();
   void readWishes();
   [[nodiscard]] PoolStatus status() const;
-  [[nodiscard]] bool isWaiting() const;
+  [[nodiscard]] std::uint64_t refillAt(std::uint64_t now) const;
+  [[nodiscard]] std::uint64_t giveUpAt() const;
 
   Engine engine_;
   KeeperOptions options_;
   Demand demand_;
+  Backoff backoff_;
   std::map<std::string, std::unique_ptr<Shelf>> shelves_;  // by digest
   std::map<std::string, unsigned> wanted_;
   Fd lock_, signals_, control_;

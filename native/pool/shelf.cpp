@@ -1,5 +1,6 @@
 #include "pool/shelf.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,7 +21,7 @@ Status Shelf::open(const Paths& paths) {
   return {};
 }
 
-Status Shelf::add(const Paths& paths, const std::string& cgroupParent) {
+Status Shelf::add(const Paths& paths, const std::string& cgroupParent, std::uint64_t now) {
   Fd ours;
   Fd theirs;
   if (Status made = seqpacketPair(ours, theirs); !made) return made;
@@ -31,7 +32,7 @@ Status Shelf::add(const Paths& paths, const std::string& cgroupParent) {
     closeAllBut({listener_.get(), theirs.get(), image_.mount.get()});
     ::_exit(memberMain(paths, image_, cgroupParent, std::move(listener_), std::move(theirs)));
   }
-  members_.push_back({pid, std::move(ours), false});
+  members_.push_back({.pid = pid, .socket = std::move(ours), .since = now});
   return {};
 }
 
@@ -44,11 +45,32 @@ void Shelf::hide(const Paths& paths) {
   listener_.reset();
 }
 
-void Shelf::failed(std::uint64_t now) {
-  constexpr std::uint64_t kFirst = 1'000'000;
-  constexpr std::uint64_t kLongest = 60'000'000;
-  backoffUs_ = backoffUs_ == 0 ? kFirst : std::min(backoffUs_ * 2, kLongest);
-  nextTry_ = now + backoffUs_;
+std::optional<std::uint64_t> Shelf::preparingSince() const {
+  std::optional<std::uint64_t> first;
+  for (const Idle& idle : members_) {
+    if (!idle.ready) first = std::min(first.value_or(idle.since), idle.since);
+  }
+  return first;
+}
+
+bool Shelf::isCurrent() const {
+  struct stat mine {};
+  struct stat there {};
+  return ::fstat(file_.get(), &mine) == 0 && ::stat(image_.path.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
+         mine.st_dev == there.st_dev;
+}
+
+std::size_t Shelf::dropHung(std::uint64_t before) {
+  return std::erase_if(members_, [before](const Idle& idle) { return !idle.ready && idle.since <= before; });
+}
+
+bool Shelf::prove(std::uint64_t before) {
+  bool some = false;
+  for (Idle& idle : members_) {
+    if (!idle.ready || idle.proven || idle.since > before) continue;
+    idle.proven = some = true;
+  }
+  return some;
 }
 
 void Shelf::close(const Paths& paths) {

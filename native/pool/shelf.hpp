@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,18 +18,21 @@ namespace lightv {
 /** A member as its keeper knows it. */
 struct Idle {
   pid_t pid = -1;
-  Fd socket;  // end of file: it has gone
+  Fd socket;                // end of file: it has gone
+  std::uint64_t since = 0;  // when it was forked, or said that it is ready; microseconds of the monotonic clock
   bool ready = false;
+  bool proven = false;  // it has stayed for a while
 };
 
 class Shelf {
  public:
-  explicit Shelf(PoolImage image) : image_(std::move(image)) {}
+  /** `file`: the image's, opened before it was mounted; it keeps the inode's number from being given to another. */
+  Shelf(PoolImage image, Fd file) : image_(std::move(image)), file_(std::move(file)) {}
 
   /** Makes the socket. */
   Status open(const Paths& paths);
   /** Forks one more member. */
-  Status add(const Paths& paths, const std::string& cgroupParent);
+  Status add(const Paths& paths, const std::string& cgroupParent, std::uint64_t now);
   /** Lets the newest go: its socket closes, and it takes itself back. */
   void drop();
   /** Nobody is found here any more. */
@@ -43,20 +47,22 @@ class Shelf {
   [[nodiscard]] std::vector<Idle>& members() { return members_; }
   [[nodiscard]] const std::vector<Idle>& members() const { return members_; }
   [[nodiscard]] std::size_t ready() const;
-  [[nodiscard]] bool isPreparing() const { return ready() < members_.size(); }
+  /** Since when a member has been preparing; of several the first. */
+  [[nodiscard]] std::optional<std::uint64_t> preparingSince() const;
+  /** Is what is mounted still the file that has the image's path? */
+  [[nodiscard]] bool isCurrent() const;
 
-  /** A member could not be made: the next try comes later each time. */
-  void failed(std::uint64_t now);
-  void succeeded() { backoffUs_ = 0; }
-  [[nodiscard]] bool mayTry(std::uint64_t now) const { return now >= nextTry_; }
+  /** Lets members go that have been preparing since `before` or earlier. Gives how many. */
+  std::size_t dropHung(std::uint64_t before);
+  /** Marks those that have been ready since `before` or earlier. True if one of them was not marked yet. */
+  bool prove(std::uint64_t before);
   void countTaken() { taken_++; }
   [[nodiscard]] std::uint64_t taken() const { return taken_; }
 
  private:
   PoolImage image_;
-  Fd listener_;
+  Fd file_, listener_;
   std::vector<Idle> members_;
-  std::uint64_t backoffUs_ = 0, nextTry_ = 0;  // microseconds, of the monotonic clock
   std::uint64_t taken_ = 0;
 };
 
