@@ -1,16 +1,19 @@
-/** Looks at the device's memory every few seconds, and tells the supervisor when another rung of the ladder holds. */
+/** Looks at the device's memory, more often when it is not well, and tells the supervisor when another rung of the ladder holds. */
 import { readFile } from "node:fs/promises";
 import { errnoOf, messageOf } from "#agent/lib/errors.ts";
 import { parseMeminfo } from "#agent/lib/meminfo.ts";
 import type { SupervisorParts } from "./ports.ts";
-import { climb, describeReading, GROUND, type Ladder, type Reading } from "./pressure.ts";
+import { climb, describeReading, GROUND, isCalm, type Ladder, type Reading } from "./pressure.ts";
 
+/** As long as all is well: each look brings pages of the program back into memory, which is what there is to be spared. */
+const CALM_INTERVAL_MS = 15_000;
 const INTERVAL_MS = 2_000;
 
 export class PressureWatch {
   private readonly parts: Pick<SupervisorParts, "clock" | "events" | "log" | "pressure">;
   private readonly onRung: () => void;
   private ladder: Ladder = GROUND;
+  private calm = true;
   private said = "";
 
   constructor(parts: PressureWatch["parts"], onRung: () => void) {
@@ -34,13 +37,14 @@ export class PressureWatch {
       await pressure()
         .then((reading) => this.take(reading))
         .catch((error: unknown) => log.debug(`no look at the memory: ${messageOf(error)}`));
-      await clock.sleep(INTERVAL_MS, signal).catch(() => undefined);
+      await clock.sleep(this.calm && this.rung === 0 ? CALM_INTERVAL_MS : INTERVAL_MS, signal).catch(() => undefined);
     }
   }
 
   private take(reading: Reading): void {
     const { clock, events, log } = this.parts;
     const before = this.ladder.rung;
+    this.calm = isCalm(reading);
     this.ladder = climb(this.ladder, reading, clock.uptimeMs());
     if (this.ladder.rung === before) return;
     this.said = describeReading(reading);

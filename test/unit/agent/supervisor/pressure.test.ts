@@ -96,7 +96,7 @@ test("under pressure the lowest class is slowed down, then parked; the critical 
   const limitsOf = (name: string) => r.native.sandboxes.get(r.report(name).sandboxId ?? "")?.spec.limits;
   const before = limitsOf("spare");
   r.reading = SHORT;
-  await r.clock.advance(4000);
+  await r.clock.advance(15_000);
   assert.is(r.report("spare").phase, "running");
   assert.match(r.report("spare").reason, /slowed down.*10 MiB of 512 MiB/);
   assert.is(limitsOf("spare")?.memoryHigh, 50 * MIB);
@@ -137,7 +137,7 @@ test("an agent that restarts while apps are slowed down gives them back what the
   const limits = () => r.native.sandboxes.get(r.report("spare").sandboxId ?? "")?.spec.limits;
   const before = limits();
   r.reading = SHORT;
-  await r.clock.advance(4000);
+  await r.clock.advance(15_000);
   assert.not.equal(limits(), before);
   r.reading = CALM;
   await r.restart(1, ...apps);
