@@ -24,7 +24,8 @@ constexpr const char* kLook =
     "Uid:|Gid:|Groups:|Umask:|Seccomp*|NoNewPrivs:|Cap*|Sig*|Shd*"
     "|NStgid:|NSpid:|PPid:) echo $key $value;; esac; done;"
     "cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup /proc/sys/kernel/hostname /proc/net/dev;"
-    "cat /etc/hosts /etc/hostname; pwd; set; echo /proc/self/fd/*; cat /proc/1/environ 2>/dev/null; echo; cat /proc/1/cmdline | /bin/busybox tr -d '\\0'; echo";
+    "cat /etc/hosts /etc/hostname; pwd; set; echo /proc/self/fd/*; cat /proc/1/environ 2>/dev/null; echo; cat "
+    "/proc/1/cmdline | /bin/busybox tr -d '\\0'; echo";
 
 constexpr const char* kMounts =
     "while read id parent device root target options rest; do echo $root $target $options ${rest##*- }; done "
