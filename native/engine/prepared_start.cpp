@@ -2,12 +2,13 @@
 // wrong means "there is none".
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
+#include <utility>
 
 #include "engine/engine.hpp"
 #include "engine/pool_talk.hpp"
 #include "engine/start_answer.hpp"
+#include "engine/talk.hpp"
 #include "monitor/control.hpp"
 #include "sys/socket.hpp"
 
@@ -21,13 +22,7 @@ constexpr int kPatienceMs = 2000;
 Status sendRequest(int socket, const Paths& paths, const CreateRequest& create, const StartOptions& options) {
   PoolRequest request{.root = paths.root, .create = create, .wantStdin = options.attachStdin};
   request.callerLimits = options.monitorBinary.empty();
-  std::array<int, 2> fds{};
-  std::size_t count = 0;
-  if (options.attach.out >= 0) fds[count++] = options.attach.out;
-  if (options.attach.err >= 0) fds[count++] = options.attach.err;
-  request.hasStdout = options.attach.out >= 0;
-  request.hasStderr = options.attach.err >= 0;
-  return sendMessage(socket, toJson(request), fds.data(), count);
+  return sendWithStreams(socket, request, options.attach);
 }
 
 /** The keeper learns from it. Where there is none, or it does not listen, nobody does. */

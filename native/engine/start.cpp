@@ -7,18 +7,18 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "engine/engine.hpp"
 #include "engine/errors.hpp"
 #include "engine/settle.hpp"
 #include "engine/spawn_talk.hpp"
 #include "engine/start_answer.hpp"
+#include "engine/talk.hpp"
 #include "monitor/control.hpp"
-#include "monitor/lock.hpp"
 #include "monitor/monitor.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
-#include "sys/syscalls.hpp"
 
 namespace lightv {
 namespace {
@@ -26,13 +26,7 @@ namespace {
 /** The start request, in the socket before there is anybody to read it. */
 Status sendStart(int socket, const StartOptions& options) {
   ControlRequest request{.op = ControlOp::start, .wantStdin = options.attachStdin, .size = options.attach.size};
-  std::array<int, 2> fds{};
-  std::size_t count = 0;
-  if (options.attach.out >= 0) fds[count++] = options.attach.out;
-  if (options.attach.err >= 0) fds[count++] = options.attach.err;
-  request.hasStdout = options.attach.out >= 0;
-  request.hasStderr = options.attach.err >= 0;
-  return sendMessage(socket, toJson(request), fds.data(), count);
+  return sendWithStreams(socket, request, options.attach);
 }
 
 Result<pid_t> forkMonitor(const Paths& paths, const std::string& id, int socket) {
