@@ -39,6 +39,7 @@ export interface SandboxInfo {
 /** Counters since the sandbox's start; what this machine's cgroups do not count is absent. */
 export interface SandboxStats {
   readonly memoryBytes?: number;
+  readonly memoryPeakBytes?: number;
   readonly memoryLimitBytes?: number;
   readonly cpuUsageUs?: number;
   readonly throttledUs?: number;

@@ -14,6 +14,8 @@ const QUIET_MS = 300_000;
 const THROTTLED_SHARE = 0.5;
 /** Of a bounded writable layer. */
 const LAYER_FULL = 0.95;
+/** At the first look: counts may be old, but a layer that is full is so now. */
+const EMPTY_LAYER = { layerUsedBytes: 0, layerFreeInodes: 1 };
 const DISK_LOW = 0.05;
 const DISK_ENOUGH = 0.1;
 
@@ -34,9 +36,10 @@ export function hits(before: SandboxStats, now: SandboxStats, elapsedMs: number)
   if (grown("oomKills") > 0)
     found.push({ limit: "memory", sums: { killed: grown("oomKills") }, now: defined({ limitBytes: now.memoryLimitBytes }) });
   if (grown("pidsRefused") > 0)
-    found.push({ limit: "pids", sums: { refused: grown("pidsRefused") }, now: defined({ pids: now.pids, limit: now.pidsLimit }) });
+    found.push({ limit: "pids", sums: { refused: grown("pidsRefused") }, now: defined({ pids: now.pids, pidsLimit: now.pidsLimit }) });
   const throttledMs = Math.round(grown("throttledUs") / 1000);
-  if (throttledMs >= elapsedMs * THROTTLED_SHARE) found.push({ limit: "cpu", sums: { throttledMs, inMs: elapsedMs }, now: {} });
+  if (throttledMs > 0 && throttledMs >= elapsedMs * THROTTLED_SHARE)
+    found.push({ limit: "cpu", sums: { throttledMs, inMs: elapsedMs }, now: {} });
   if (grown("logDroppedLines") > 0)
     found.push({ limit: "log", sums: { droppedLines: grown("logDroppedLines"), droppedBytes: grown("logDroppedBytes") }, now: {} });
   const { layerUsedBytes, layerLimitBytes, layerFreeInodes } = now;
@@ -102,9 +105,8 @@ export class LimitWatch {
   }
 
   private compare(sandbox: OwnSandbox, look: Look): void {
-    const before = this.last.get(sandbox.id);
+    const before = this.last.get(sandbox.id) ?? { ...look, stats: { ...look.stats, ...EMPTY_LAYER } };
     this.last.set(sandbox.id, look);
-    if (before === undefined) return;
     for (const hit of hits(before.stats, look.stats, look.atMs - before.atMs)) {
       const key = `${sandbox.id} ${hit.limit}`;
       const owed = this.owed.get(key) ?? { sandbox, hit: undefined, quietUntilMs: 0 };

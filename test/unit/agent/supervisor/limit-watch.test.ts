@@ -13,7 +13,7 @@ test("tells each kind of refusal, and only what has grown", () => {
     { limit: "memory", sums: { killed: 1 }, now: { limitBytes: 4096 } },
   ]);
   assert.equal(hits(before, { ...before, pidsRefused: 9, pids: 32, pidsLimit: 32 }, 15_000), [
-    { limit: "pids", sums: { refused: 2 }, now: { pids: 32, limit: 32 } },
+    { limit: "pids", sums: { refused: 2 }, now: { pids: 32, pidsLimit: 32 } },
   ]);
 });
 
