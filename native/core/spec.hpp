@@ -100,6 +100,7 @@ struct Spec {
   std::vector<std::string> capabilities;  // without CAP_, the final set
   bool noNewPrivileges = true;
   bool seccomp = true;
+  std::string seccompProfile;  // the user's own, as JSON (core/seccomp_profile.hpp); empty: the default
   bool maskPaths = true;
   std::int32_t oomScoreAdj = 0;
   std::uint64_t shmSizeBytes = 64U << 20;
