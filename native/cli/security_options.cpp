@@ -1,6 +1,7 @@
-// --security-opt KEY=VALUE.
+// --security-opt KEY=VALUE and --sysctl KEY=VALUE.
 #include "cli/create_options.hpp"
 #include "core/seccomp_profile.hpp"
+#include "core/sysctl.hpp"
 #include "sys/file.hpp"
 
 namespace lightv::cli {
@@ -23,6 +24,15 @@ Status setSeccomp(Spec& spec, const std::string& value) {
 }
 
 }  // namespace
+
+Status addSysctl(Spec& spec, View value) {
+  const std::size_t equals = value.find('=');
+  const View key = value.substr(0, equals);
+  const Result<std::string> path = sysctlPath(key);
+  if (!path || equals == View::npos) return invalidValue("sysctl", value, "KEY=VALUE, such as net.ipv4.ip_forward=1");
+  spec.sysctls[std::string(key)] = value.substr(equals + 1);
+  return {};
+}
 
 Status addSecurityOption(Spec& spec, View value) {
   const std::size_t end = value.find_first_of("=:");  // Docker still takes the old form with a colon

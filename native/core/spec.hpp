@@ -102,6 +102,7 @@ struct Spec {
   bool seccomp = true;
   std::string seccompProfile;  // the user's own, as JSON (core/seccomp_profile.hpp); empty: the default
   bool maskPaths = true;
+  std::map<std::string, std::string> sysctls;  // by key as given, "net.ipv4.ip_forward"
   std::int32_t oomScoreAdj = 0;
   std::uint64_t shmSizeBytes = 64U << 20;
 

@@ -5,6 +5,7 @@
 
 #include "core/capabilities.hpp"
 #include "core/seccomp_profile.hpp"
+#include "core/sysctl.hpp"
 #include "engine/names.hpp"
 #include "sys/signals.hpp"
 
@@ -49,6 +50,7 @@ Status mergeRights(const CreateRequest& request, Spec& spec) {
     spec.maskPaths = spec.noNewPrivileges = false;
     spec.seccomp = !spec.seccompProfile.empty();  // a profile that was asked for holds, as in Docker
   }
+  if (Status checked = checkSysctls(spec); !checked) return checked;
   if (spec.seccompProfile.empty()) return {};
   // Read here so that who makes the sandbox is told; each start and exec reads it again.
   const Result<CapabilitySet> set = capabilitySet(spec.capabilities);

@@ -83,7 +83,7 @@ bool isOrdinary(const CreateRequest& request) {
   const bool rights = request.capAdd.empty() && request.capDrop.empty() && !request.privileged &&
                       spec.noNewPrivileges && spec.seccomp && spec.seccompProfile.empty() && spec.maskPaths;
   const bool place = spec.network == Network::none && spec.userns == UserNamespace::host && spec.devices.empty() &&
-                     spec.mounts.empty() && !spec.readOnlyRoot;
+                     spec.sysctls.empty() && spec.mounts.empty() && !spec.readOnlyRoot;
   return rights && place && spec.init && !spec.terminal;
 }
 

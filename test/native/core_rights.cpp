@@ -5,7 +5,9 @@
 
 #include "core/capabilities.hpp"
 #include "core/launch.hpp"
+#include "core/sysctl.hpp"
 #include "sandbox_fixture.hpp"
+#include "sys/file.hpp"
 
 using namespace lightv;
 using lightv::test::Outcome;
@@ -167,4 +169,69 @@ TEST_CASE("capabilities: exec has the sandbox's sets, as root and as another use
   CHECK(all.find("CapEff:" + hex(set)) == std::string::npos);
   const std::string other = execOutput(running, spec, showSets, "1000", true);
   CHECK(other.find("CapEff:" + hex(0)) != std::string::npos);
+}
+
+TEST_CASE("sysctl: what is a setting of the sandbox's own, and what is refused and why") {
+  Spec spec;
+  const auto check = [&](const std::string& key, const std::string& value = "1") {
+    spec.sysctls = {{key, value}};
+    const Status status = checkSysctls(spec);
+    return status ? std::string() : status.error().detail;
+  };
+  for (const char* key :
+       {"net.ipv4.ip_forward", "net/ipv4/conf/eth0.100/forwarding", "net.ipv6.conf.all.disable_ipv6", "kernel.shmmax",
+        "kernel.msgmnb", "kernel.sem", "kernel.shm_rmid_forced", "fs.mqueue.msg_max", "kernel.domainname"}) {
+    CHECK(check(key) == "");
+  }
+  CHECK(check("kernel.core_pattern") == "kernel.core_pattern: it is a setting of the whole machine");
+  CHECK(check("kernel/core_pattern") == "kernel/core_pattern: it is a setting of the whole machine");
+  CHECK(check("vm.overcommit_memory") == "vm.overcommit_memory: it is a setting of the whole machine");
+  CHECK(check("kernel.shmmax_other") == "kernel.shmmax_other: it is a setting of the whole machine");
+  CHECK(check("fs.mqueues.x") == "fs.mqueues.x: it is a setting of the whole machine");
+  CHECK(check("kernel.hostname") == "kernel.hostname: the host name has an option of its own");
+  for (const char* key : {"", ".", "net..x", "net/../kernel/core_pattern", "net.//.x", "/net/x", "net x", "net/./x"}) {
+    CAPTURE(key);
+    CHECK(check(key) == "\"" + std::string(key) + "\"");
+  }
+  CHECK(check("net.ipv4.ip_forward", "") == "net.ipv4.ip_forward");
+  spec.network = Network::host;
+  CHECK(check("net.ipv4.ip_forward") == "net.ipv4.ip_forward: the sandbox has the host's network");
+  CHECK(check("kernel.shmmax") == "");
+  CHECK(*sysctlPath("net.ipv4.conf.eth0/100.forwarding") == "net/ipv4/conf/eth0.100/forwarding");
+  CHECK(*sysctlPath("net/ipv4/conf/eth0.100/forwarding") == "net/ipv4/conf/eth0.100/forwarding");
+}
+
+TEST_CASE("sysctl: set inside, the same outside, and not to be changed from inside") {
+  SandboxFixture fixture;
+  Spec spec = fixture.shell("");
+  const auto host = [](const char* path) { return *readFile(path); };
+  const std::string before = host("/proc/sys/kernel/msgmax") + host("/proc/sys/fs/mqueue/msg_max") +
+                             host("/proc/sys/net/ipv4/ip_default_ttl") + host("/proc/sys/kernel/domainname");
+  spec.sysctls = {{"kernel.msgmax", "4242"},
+                  {"fs.mqueue.msg_max", "42"},
+                  {"net.ipv4.ip_default_ttl", "42"},
+                  {"net.ipv4.ip_unprivileged_port_start", "700"},
+                  {"kernel.domainname", "example.org"}};
+  for (const UserNamespace userns : {UserNamespace::host, UserNamespace::automatic}) {
+    spec.userns = userns;
+    CHECK(runShell(fixture, spec,
+                   "cd /proc/sys; cat kernel/msgmax fs/mqueue/msg_max net/ipv4/ip_default_ttl "
+                   "net/ipv4/ip_unprivileged_port_start kernel/domainname")
+              .output == "4242\n42\n42\n700\nexample.org\n");
+    CHECK(runShell(fixture, spec, "echo 1 > /proc/sys/kernel/msgmax").exit.exitCode != 0);
+  }
+  CHECK(before == host("/proc/sys/kernel/msgmax") + host("/proc/sys/fs/mqueue/msg_max") +
+                      host("/proc/sys/net/ipv4/ip_default_ttl") + host("/proc/sys/kernel/domainname"));
+}
+
+TEST_CASE("sysctl: one that this kernel has not, or a value that it refuses, starts nothing") {
+  SandboxFixture fixture;
+  Spec spec = fixture.command({"true"});
+  for (const auto& [key, value] : {std::pair("net.ipv4.no_such_setting", "1"), std::pair("kernel.msgmax", "many"),
+                                   std::pair("kernel.core_pattern", "|/x")}) {
+    spec.sysctls = {{key, value}};
+    const Outcome outcome = fixture.run(spec);
+    CHECK_FALSE(outcome.started);
+    CHECK(outcome.error.op == "sysctl");
+  }
 }
