@@ -39,6 +39,7 @@ Status addMount(Spec& spec, std::string_view value);                // --mount t
 Status addTmpfs(Spec& spec, std::string_view value);                // --tmpfs PATH[:size=…,mode=…]
 Status addUlimit(Spec& spec, std::string_view value);               // --ulimit NAME=SOFT[:HARD]
 Status setRestart(CreateOptions& options, std::string_view value);  // --restart on-failure:3
+Status addSysctl(Spec& spec, std::string_view value);               // --sysctl KEY=VALUE
 Status addSecurityOption(Spec& spec, std::string_view value);       // --security-opt
 Status addLogOption(Spec& spec, std::string_view value);            // --log-opt
 Status addStorageOption(Spec& spec, std::string_view value);        // --storage-opt size=…

@@ -189,24 +189,6 @@ Status setRestart(CreateOptions& options, View value) {
   return {};
 }
 
-Status addSecurityOption(Spec& spec, View value) {
-  std::string option(value);
-  std::replace(option.begin(), option.end(), ':', '=');  // Docker still takes the old form
-  if (option == "seccomp=unconfined") {
-    spec.seccomp = false;
-  } else if (option == "no-new-privileges" || option == "no-new-privileges=true") {
-    spec.noNewPrivileges = true;
-  } else if (option == "no-new-privileges=false") {
-    spec.noNewPrivileges = false;
-  } else if (option == "systempaths=unconfined") {
-    spec.maskPaths = false;
-  } else {
-    return invalidValue("security-opt", value,
-                        "seccomp=unconfined, no-new-privileges=true|false or systempaths=unconfined");
-  }
-  return {};
-}
-
 Status addLogOption(Spec& spec, View value) {
   const std::size_t equals = value.find('=');
   const View key = value.substr(0, equals);

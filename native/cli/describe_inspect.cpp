@@ -1,6 +1,7 @@
 // The objects of `inspect`, with Docker's keys where Docker has them.
 #include "cli/describe.hpp"
 #include "cli/output.hpp"
+#include "sys/hash.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
 
@@ -34,6 +35,12 @@ const char* kindName(MountKind kind) {
       return "tmpfs";
   }
   return "";
+}
+
+/** A profile of the user's own by its digest: its text is in config.json. */
+std::string seccompName(const Spec& spec) {
+  if (!spec.seccomp) return "unconfined";
+  return spec.seccompProfile.empty() ? "default" : digestText(sha256(spec.seccompProfile));
 }
 
 void writeState(JsonWriter& out, const SandboxInfo& info) {
@@ -105,7 +112,9 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
   out.endArray();
   out.member("Capabilities", spec.capabilities)
       .member("NoNewPrivileges", spec.noNewPrivileges)
-      .member("Seccomp", spec.seccomp);
+      .member("Seccomp", spec.seccomp)
+      .member("SeccompProfile", seccompName(spec))
+      .member("Sysctls", spec.sysctls);
   out.member("MaskedPaths", spec.maskPaths).member("Devices", spec.devices).member("GroupAdd", spec.groupAdd);
   out.member("OomScoreAdj", spec.oomScoreAdj)
       .member("ShmSize", spec.shmSizeBytes)

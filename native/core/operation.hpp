@@ -25,7 +25,7 @@ enum class Step {
   device,         // a node, or a bind of the host's where nodes can't be made
   link,           // symbolic link to `source`
   file,           // small file with the content `source` bound over; nothing where the image has no place for it
-  sysctl,         // `source` into /proc/sys/`target`
+  sysctl,         // `source` into /proc/sys/`target`; one that is optional may be missing
   hide,           // masked path
   protect,        // read-only path
   seal,           // the mount at `target` becomes read-only

@@ -8,6 +8,7 @@
 #include "core/mount_calls.hpp"
 #include "core/operation.hpp"
 #include "core/root_fs.hpp"
+#include "core/sysctl.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -131,6 +132,7 @@ PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts) {
 }
 
 Status prepareOperations(const Spec& spec, std::vector<Operation>& operations) {
+  if (Status checked = checkSysctls(spec); !checked) return checked;
   const bool mapped = spec.userns == UserNamespace::automatic;
   for (const Mount& mount : spec.mounts) {
     if (Status checked = checkTarget(mount.target); !checked) return checked;

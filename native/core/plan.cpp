@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/operation.hpp"
+#include "core/sysctl.hpp"
 #include "sys/text.hpp"
 
 namespace lightv {
@@ -139,6 +140,14 @@ void addMounts(Plan& plan, const Spec& spec) {
   }
 }
 
+/** checkSysctls() has let them pass. The mounts behind this make /proc/sys read-only; none of a user's is there yet. */
+void addSysctls(Plan& plan, const Spec& spec) {
+  for (const auto& [key, value] : spec.sysctls) {
+    Result<std::string> path = sysctlPath(key);
+    if (path) plan.push_back(make(Step::sysctl, std::move(*path), value));
+  }
+}
+
 /** containerd's pkg/oci/spec.go, what of it is there; missing ones are left out. */
 void addMasks(Plan& plan) {
   for (const char* path : {"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
@@ -155,7 +164,8 @@ void addMasks(Plan& plan) {
 void addNetwork(Plan& plan, const Spec& spec) {
   if (spec.network == Network::host) return;
   plan.push_back(make(Step::loopback, "lo"));
-  // As Docker: low ports and ping need no capability in a network that is the sandbox's own.
+  // As Docker: low ports and ping need no capability in a network that is the sandbox's own. Docker's range ends at
+  // 2^31-1, but the kernel takes only groups that a user namespace maps, and ours has 65,536.
   for (const auto& [key, value] :
        {std::pair("net/ipv4/ip_unprivileged_port_start", "0"), std::pair("net/ipv4/ping_group_range", "0 65535")}) {
     Operation sysctl = make(Step::sysctl, key, value);
@@ -181,7 +191,7 @@ void describeProcess(std::vector<PlanLine>& lines, const Spec& spec) {
   lines.push_back({"user", spec.user.empty() ? "0" : spec.user});
   lines.push_back({"capabilities", spec.capabilities.empty() ? "none" : join(spec.capabilities, ",")});
   if (spec.noNewPrivileges) lines.push_back({"no_new_privs", ""});
-  if (spec.seccomp) lines.push_back({"seccomp", "default"});
+  if (spec.seccomp) lines.push_back({"seccomp", spec.seccompProfile.empty() ? "default" : "own profile"});
   lines.push_back({"exec", join(spec.args, " ")});
 }
 
@@ -193,6 +203,7 @@ std::vector<Operation> buildPlan(const Spec& spec, const PlanFacts& facts) {
   plan.push_back(make(Step::hostname, spec.hostname.empty() ? spec.id.substr(0, 12) : spec.hostname));
   plan.push_back(makeFileSystem("/proc", "proc", noSuidDevExec));
   addNetwork(plan, spec);
+  addSysctls(plan, spec);
   addDev(plan, spec);
   addSys(plan, spec, facts);
   addEtc(plan, spec, facts);

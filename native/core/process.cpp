@@ -97,7 +97,8 @@ void closeTheRest() {
 
 void installFilter(const Process& process, const Reporter& reporter) {
   if (process.filter.len == 0) return;
-  if (sys::seccomp(SECCOMP_SET_MODE_FILTER, 0, &process.filter) < 0) reporter.fail("seccomp", "", errno);
+  if (sys::seccomp(SECCOMP_SET_MODE_FILTER, process.filterFlags, &process.filter) < 0)
+    reporter.fail("seccomp", "", errno);
 }
 
 void becomeUser(const Process& process, const Reporter& reporter) {
@@ -125,7 +126,6 @@ void lockDown(const Process& process, const Reporter& reporter) {
   closeTheRest();
   if (!process.noNewPrivileges) return;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) reporter.fail("no_new_privs", "", errno);
-  installFilter(process, reporter);
 }
 
 /** What a workload that runs as another user than root wants of its streams and ids. */
@@ -143,11 +143,15 @@ void takeOrder(Process& process, const Reporter& reporter) {
   becomeUser(process, reporter);
 }
 
-[[noreturn]] void execute(const Process& process, const Reporter& reporter) {
+/** After this there is only execve: a profile of the user's own may refuse everything else. */
+void announce(const Reporter& reporter) {
   // The parent's end closed: whoever started this is gone, and his death signal may have come before prctl.
   pollfd parent{reporter.socket(), 0, 0};
   if (::poll(&parent, 1, 0) > 0 && (parent.revents & (POLLHUP | POLLERR)) != 0) ::_exit(125);
   reporter.ready();
+}
+
+[[noreturn]] void execute(const Process& process, const Reporter& reporter) {
   int err = ENOENT;
   for (const std::string& path : process.candidates) {
     ::execve(path.c_str(), process.argv.data(), process.envp.data());
@@ -196,6 +200,8 @@ void runProcess(const Process& process, int slave, const Reporter& reporter) {
   // Credentials that change clear it, so not earlier; init ends its sandbox itself, this is for when there is none.
   if (::getpid() == 1) (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   lockDown(process, reporter);
+  announce(reporter);
+  if (process.noNewPrivileges) installFilter(process, reporter);
   execute(process, reporter);
 }
 
@@ -209,10 +215,12 @@ void parkProcess(Process& process, const Reporter& reporter) {
   resetSignals();
   dropRights(process, reporter);
   lockDown(process, reporter);
+  installFilter(process, reporter);
   // Whatever the changed credentials did to that: nobody may look in until execve.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   reporter.parked();
   takeOrder(process, reporter);
+  announce(reporter);
   execute(process, reporter);
 }
 

@@ -32,6 +32,8 @@ struct Process {
   CapabilitySet capabilities = 0;
   bool noNewPrivileges = true;
   sock_fprog filter{};  // len 0: none
+  unsigned filterFlags = 0;
+  std::vector<sock_filter> ownFilter;  // where a profile of the user's own lies; the default is the program's
   struct Limit {
     int resource = 0;
     rlimit64 value{};

@@ -4,6 +4,7 @@
 
 #include "core/process.hpp"
 #include "core/seccomp.hpp"
+#include "core/seccomp_profile.hpp"
 #include "sys/text.hpp"
 
 namespace lightv {
@@ -50,11 +51,19 @@ Status addLimits(const Spec& spec, Process& process) {
   return {};
 }
 
-void addFilter(Process& process) {
-  const std::vector<sock_filter>& program = seccompProgram(process.capabilities);
+Status addFilter(Process& process, const std::string& profile) {
+  if (!profile.empty()) {
+    Result<ProfileProgram> own = readSeccompProfile(profile, process.capabilities);
+    if (!own) return own.error();
+    process.ownFilter = std::move(own->code);
+    process.filterFlags = own->flags;
+  }
+  const bool isOwn = !process.ownFilter.empty();
+  const std::vector<sock_filter>& program = isOwn ? process.ownFilter : seccompProgram(process.capabilities);
   // The kernel only reads it; its struct has no const.
   process.filter.filter = const_cast<sock_filter*>(program.data());
   process.filter.len = static_cast<unsigned short>(program.size());
+  return {};
 }
 
 Result<Process> finish(Process process) {
@@ -116,7 +125,9 @@ Result<Process> prepareProcess(const Spec& spec, const UserIds& user, const Stdi
   if (!set) return set.error();
   process.capabilities = *set;
   if (Status added = addLimits(spec, process); !added) return added.error();
-  if (spec.seccomp) addFilter(process);
+  if (spec.seccomp) {
+    if (Status added = addFilter(process, spec.seccompProfile); !added) return added.error();
+  }
   // Docker: HOSTNAME is always there.
   if (!spec.hostname.empty()) setDefault(process.env, "HOSTNAME", spec.hostname);
   return finish(std::move(process));
@@ -130,6 +141,7 @@ Result<Process> prepareExec(const Spec& spec, const ExecSpec& exec, const UserId
   merged.terminal = exec.terminal;
   if (exec.privileged) {
     merged.seccomp = false;
+    merged.seccompProfile.clear();
     merged.capabilities.assign(capabilityNames().begin(), capabilityNames().end());
   }
   return prepareProcess(merged, user, stdio);

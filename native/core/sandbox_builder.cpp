@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "core/mount_calls.hpp"
+#include "core/sysctl.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {
@@ -261,16 +262,19 @@ int SandboxBuilder::bindFile(const Operation& operation) {
 }
 
 int SandboxBuilder::writeSysctl(const Operation& operation) {
+  const std::string& value = operation.source;
+  // Its file is owned by the first user namespace; the call asks the owner of the host name's.
+  if (operation.target == kDomainName) return ::setdomainname(value.data(), value.size());
   char path[256];
   (void)std::snprintf(path, sizeof path, "/proc/sys/%s", operation.target.c_str());
   const Fd file(root_.open(path, O_WRONLY));
-  if (!file) return errno == ENOENT ? 0 : -1;
+  if (!file) return operation.optional && errno == ENOENT ? 0 : -1;
   // CVE-2019-19921: an image can't make this a file of its own, but whoever changes the order above could.
   if (!isProc(file.get())) {
     errno = EPERM;
     return -1;
   }
-  return ::write(file.get(), operation.source.data(), operation.source.size()) < 0 ? -1 : 0;
+  return ::write(file.get(), value.data(), value.size()) < 0 ? -1 : 0;
 }
 
 int SandboxBuilder::bindNull(int target) {

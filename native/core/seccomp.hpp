@@ -1,4 +1,4 @@
-// System call filtering: a readable allow-list (seccomp_table.cpp) compiled to a search tree of range comparisons.
+// System call filtering: the allow-list (configs/sandbox/seccomp.json) compiled to a search tree of range comparisons.
 #pragma once
 
 #include <linux/filter.h>

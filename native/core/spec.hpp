@@ -104,7 +104,9 @@ struct Spec {
   std::vector<std::string> capabilities;  // without CAP_, the final set
   bool noNewPrivileges = true;
   bool seccomp = true;
+  std::string seccompProfile;  // the user's own, as JSON (core/seccomp_profile.hpp); empty: the default
   bool maskPaths = true;
+  std::map<std::string, std::string> sysctls;  // by key as given, "net.ipv4.ip_forward"
   std::int32_t oomScoreAdj = 0;
   std::uint64_t shmSizeBytes = 64U << 20;
 

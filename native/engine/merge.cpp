@@ -4,6 +4,8 @@
 #include <cerrno>
 
 #include "core/capabilities.hpp"
+#include "core/seccomp_profile.hpp"
+#include "core/sysctl.hpp"
 #include "engine/names.hpp"
 #include "sys/signals.hpp"
 
@@ -44,8 +46,17 @@ Status mergeRights(const CreateRequest& request, Spec& spec) {
   auto capabilities = resolveCapabilities(request.privileged ? all : request.capAdd, request.capDrop);
   if (!capabilities) return capabilities.error();
   spec.capabilities = std::move(*capabilities);
-  if (request.privileged) spec.seccomp = spec.maskPaths = spec.noNewPrivileges = false;
-  return {};
+  if (request.privileged) {
+    spec.maskPaths = spec.noNewPrivileges = false;
+    spec.seccomp = !spec.seccompProfile.empty();  // a profile that was asked for holds, as in Docker
+  }
+  if (Status checked = checkSysctls(spec); !checked) return checked;
+  if (spec.seccompProfile.empty()) return {};
+  // Read here so that who makes the sandbox is told; each start and exec reads it again.
+  const Result<CapabilitySet> set = capabilitySet(spec.capabilities);
+  if (!set) return set.error();
+  const Result<ProfileProgram> program = readSeccompProfile(spec.seccompProfile, *set);
+  return program ? Status() : Status(program.error());
 }
 
 void mergeBudget(const ImageInfo& image, Limits& limits) {

@@ -94,7 +94,39 @@ void addUnknown(Json& fresh, const Json& original, const Json& known) {
   for (std::size_t at = 0; at < fresh.size(); at++) addUnknown(fresh[at], original[at], known[at]);
 }
 
+/** Takes everything, and keeps where the parser gave up. */
+struct ErrorPlace {
+  std::size_t position = 0;
+
+  bool null() { return true; }
+  bool boolean(bool) { return true; }
+  bool number_integer(Json::number_integer_t) { return true; }
+  bool number_unsigned(Json::number_unsigned_t) { return true; }
+  bool number_float(Json::number_float_t, const std::string&) { return true; }
+  bool string(std::string&) { return true; }
+  bool binary(Json::binary_t&) { return true; }
+  bool start_object(std::size_t) { return true; }
+  bool key(std::string&) { return true; }
+  bool end_object() { return true; }
+  bool start_array(std::size_t) { return true; }
+  bool end_array() { return true; }
+  bool parse_error(std::size_t at, const std::string&, const nlohmann::detail::exception&) {
+    position = at;
+    return false;
+  }
+};
+
 }  // namespace
+
+std::string jsonErrorPlace(std::string_view text) {
+  ErrorPlace place;
+  if (Json::sax_parse(text, &place)) return "";
+  const std::string_view before = text.substr(0, place.position == 0 ? 0 : place.position - 1);
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const std::size_t start = before.rfind('\n');
+  const std::size_t column = before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1;
+  return "line " + std::to_string(line) + ", column " + std::to_string(column);
+}
 
 std::string keepUnknown(std::string_view fresh, std::string_view original, std::string_view known) {
   if (isTooDeep(original)) return std::string(fresh);

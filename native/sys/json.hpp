@@ -83,6 +83,9 @@ class JsonReader {
   Node* node_ = nullptr;
 };
 
+/** Where a text stops being JSON: "line 3, column 7". Empty for one that is JSON. */
+std::string jsonErrorPlace(std::string_view text);
+
 /**
  * `fresh` with what a newer version wrote into `original`: the keys that are not in `known`, which is `original` as
  * this version reads and writes it. In arrays only as long as their lengths are the same. All three are JSON of ours.

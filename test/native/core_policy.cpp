@@ -22,11 +22,13 @@
 #include "core/root_fs.hpp"
 #include "core/seccomp.hpp"
 #include "core/users.hpp"
+#include "filter_machine.hpp"
 #include "sandbox_fixture.hpp"
 #include "sys/file.hpp"
 #include "sys/syscalls.hpp"
 
 using namespace lightv;
+using lightv::test::evaluate;
 using lightv::test::TempDir;
 
 namespace {
@@ -48,39 +50,6 @@ constexpr std::uint32_t arch = AUDIT_ARCH_X86_64;
 #else
 constexpr std::uint32_t arch = AUDIT_ARCH_AARCH64;
 #endif
-
-/** Runs a filter as the kernel would: an interpreter of the instructions that the compiler uses. */
-std::uint32_t evaluate(const std::vector<sock_filter>& program, const seccomp_data& data) {
-  std::uint32_t accumulator = 0;
-  for (std::size_t at = 0; at < program.size(); at++) {
-    const sock_filter& i = program[at];
-    bool hit = false;
-    switch (i.code) {
-      case BPF_LD | BPF_W | BPF_ABS:
-        std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + i.k, sizeof accumulator);
-        continue;
-      case BPF_RET | BPF_K:
-        return i.k;
-      case BPF_JMP | BPF_JA:
-        at += i.k;
-        continue;
-      case BPF_JMP | BPF_JEQ | BPF_K:
-        hit = accumulator == i.k;
-        break;
-      case BPF_JMP | BPF_JGE | BPF_K:
-        hit = accumulator >= i.k;
-        break;
-      case BPF_JMP | BPF_JSET | BPF_K:
-        hit = (accumulator & i.k) != 0;
-        break;
-      default:
-        FAIL("instruction that the compiler should not use: ", i.code);
-    }
-    at += hit ? i.jt : i.jf;
-  }
-  FAIL("the program runs off its end");
-  return 0;
-}
 
 std::uint32_t ask(const std::vector<sock_filter>& program, long number, std::uint64_t first = 0,
                   std::uint64_t second = 0) {
