@@ -155,7 +155,8 @@ test(
     const { quiet, beside } = await compare(scene, run);
     await run.end();
     console.log(`without a budget: the neighbour's p99 ${milliseconds(quiet)} quiet, ${milliseconds(beside)} beside it`);
-    assert.ok(beside > 2 * Math.max(quiet, FLOOR_US), `${beside} us`);
+    // The bar itself, without the floor: a wait that only some machines stretch beyond the scheduler's grain.
+    assert.ok(beside > 2 * quiet, `${beside} us beside it, ${quiet} us quiet`);
   },
   { timeoutMs: 60_000 },
 );

@@ -118,9 +118,13 @@ TEST_CASE("pool: nothing of the keeper or of one run is visible in the next") {
   first.spec.rlimits = {{"nofile", 33, 44}};
   const Ran one = runPrepared(home, first);
   REQUIRE(one.prepared);
-  const Ran two = runPrepared(
-      home, pool.shell("ls / /dev/shm; set; cat /proc/1/environ /proc/1/cmdline; ulimit -n; umask; "
-                       "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; ls /proc/self/fd"));
+  CreateRequest second = pool.shell(
+      "ls / /dev/shm; set; cat /proc/1/environ /proc/1/cmdline; ulimit -n; umask; "
+      "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; ls /proc/self/fd");
+  // Its id would be the name otherwise, and may hold any two digits.
+  second.hostnameGiven = true;
+  second.spec.hostname = "next";
+  const Ran two = runPrepared(home, second);
   REQUIRE(two.prepared);
   CHECK(one.id != two.id);
   for (const char* trace : {"left", "secret-of-first", "keepers-own", "LV_TEST_SECRET", "77", "33"}) {
