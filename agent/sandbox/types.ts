@@ -39,6 +39,7 @@ export interface SandboxInfo {
 /** Counters since the sandbox's start; what this machine's cgroups do not count is absent. */
 export interface SandboxStats {
   readonly memoryBytes?: number;
+  readonly memoryPeakBytes?: number;
   readonly memoryLimitBytes?: number;
   readonly cpuUsageUs?: number;
   readonly throttledUs?: number;
@@ -49,6 +50,13 @@ export interface SandboxStats {
   readonly oomKills?: number;
   /** How often a process more was refused. */
   readonly pidsRefused?: number;
+  /** Lines and bytes that its log did not take, since the monitor's start. */
+  readonly logDroppedLines?: number;
+  readonly logDroppedBytes?: number;
+  /** Of a writable layer with a bound. */
+  readonly layerUsedBytes?: number;
+  readonly layerLimitBytes?: number;
+  readonly layerFreeInodes?: number;
 }
 
 export interface ExecRequest {
@@ -79,7 +87,11 @@ export interface CreateRequest {
   readonly readOnlyRoot?: boolean;
   readonly network: "none" | "host";
   readonly mounts: readonly CreateMount[];
-  readonly limits: Readonly<Record<string, number | string>>;
+  readonly limits: Readonly<Record<string, unknown>>;
+  /** Bytes of the writable layer; absent: as much as the disk has. */
+  readonly storageSizeBytes?: number;
+  readonly rlimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly log?: Readonly<Record<string, number>>;
   readonly oomScoreAdj: number;
   readonly stopSignal?: number;
   readonly stopTimeoutMs?: number;

@@ -1,6 +1,6 @@
 /**
- * Tells what budgets and the disk have refused: processes that the kernel ended or did not let begin, processor time held back, a disk that
- * is nearly full. One event for each kind in a while, with the numbers since the one before: a hog must not fill the outbox.
+ * Tells what budgets and the disk have refused: processes that the kernel ended or did not let begin, processor time held back, lines that
+ * came too fast for the log, a writable layer or a disk that is nearly full. One event for each kind in a while, with the numbers since the one before: a hog must not fill the outbox.
  */
 import { statfs } from "node:fs/promises";
 import { messageOf } from "#agent/lib/errors.ts";
@@ -12,10 +12,14 @@ const INTERVAL_MS = 15_000;
 const QUIET_MS = 300_000;
 /** Of the time that has gone by; below it a quota does what it is there for. */
 const THROTTLED_SHARE = 0.5;
+/** Of a bounded writable layer. */
+const LAYER_FULL = 0.95;
+/** At the first look: counts may be old, but a layer that is full is so now. */
+const EMPTY_LAYER = { layerUsedBytes: 0, layerFreeInodes: 1 };
 const DISK_LOW = 0.05;
 const DISK_ENOUGH = 0.1;
 
-type Limit = "memory" | "pids" | "cpu";
+type Limit = "memory" | "pids" | "cpu" | "log" | "disk";
 type Numbers = Readonly<Record<string, number>>;
 
 /** What has been refused between two looks, `elapsedMs` apart: counts that add up, and what holds now. Pure. */
@@ -26,15 +30,30 @@ export interface Hit {
 }
 
 export function hits(before: SandboxStats, now: SandboxStats, elapsedMs: number): Hit[] {
-  const grown = (key: "oomKills" | "pidsRefused" | "throttledUs"): number => (now[key] ?? 0) - (before[key] ?? 0);
+  const grown = (key: "oomKills" | "pidsRefused" | "throttledUs" | "logDroppedLines" | "logDroppedBytes"): number =>
+    (now[key] ?? 0) - (before[key] ?? 0);
   const found: Hit[] = [];
   if (grown("oomKills") > 0)
     found.push({ limit: "memory", sums: { killed: grown("oomKills") }, now: defined({ limitBytes: now.memoryLimitBytes }) });
   if (grown("pidsRefused") > 0)
-    found.push({ limit: "pids", sums: { refused: grown("pidsRefused") }, now: defined({ pids: now.pids, limit: now.pidsLimit }) });
+    found.push({ limit: "pids", sums: { refused: grown("pidsRefused") }, now: defined({ pids: now.pids, pidsLimit: now.pidsLimit }) });
   const throttledMs = Math.round(grown("throttledUs") / 1000);
-  if (throttledMs >= elapsedMs * THROTTLED_SHARE) found.push({ limit: "cpu", sums: { throttledMs, inMs: elapsedMs }, now: {} });
+  if (throttledMs > 0 && throttledMs >= elapsedMs * THROTTLED_SHARE)
+    found.push({ limit: "cpu", sums: { throttledMs, inMs: elapsedMs }, now: {} });
+  if (grown("logDroppedLines") > 0)
+    found.push({ limit: "log", sums: { droppedLines: grown("logDroppedLines"), droppedBytes: grown("logDroppedBytes") }, now: {} });
+  const { layerUsedBytes, layerLimitBytes, layerFreeInodes } = now;
+  if (isFull(now) && !isFull(before))
+    found.push({
+      limit: "disk",
+      sums: {},
+      now: defined({ usedBytes: layerUsedBytes, limitBytes: layerLimitBytes, freeInodes: layerFreeInodes }),
+    });
   return found;
+}
+
+function isFull({ layerUsedBytes = 0, layerLimitBytes = 0, layerFreeInodes }: SandboxStats): boolean {
+  return layerLimitBytes > 0 && (layerUsedBytes >= layerLimitBytes * LAYER_FULL || layerFreeInodes === 0);
 }
 
 interface Look {
@@ -86,9 +105,8 @@ export class LimitWatch {
   }
 
   private compare(sandbox: OwnSandbox, look: Look): void {
-    const before = this.last.get(sandbox.id);
+    const before = this.last.get(sandbox.id) ?? { ...look, stats: { ...look.stats, ...EMPTY_LAYER } };
     this.last.set(sandbox.id, look);
-    if (before === undefined) return;
     for (const hit of hits(before.stats, look.stats, look.atMs - before.atMs)) {
       const key = `${sandbox.id} ${hit.limit}`;
       const owed = this.owed.get(key) ?? { sandbox, hit: undefined, quietUntilMs: 0 };

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { LightvError } from "#agent/lib/errors.ts";
 import { ANNOTATION_APP, ANNOTATION_HASH, ANNOTATION_REVISION } from "#agent/sandbox/engine.ts";
 import type { CreateMount, CreateRequest, SandboxInfo, SandboxLimits } from "#agent/sandbox/types.ts";
-import type { App } from "#agent/wire/protocol/app.ts";
+import type { App, Budget } from "#agent/wire/protocol/app.ts";
 import type { ExitReport } from "#agent/wire/protocol/reported.ts";
 import type { OwnSandbox, Target } from "./model.ts";
 import { cpuSharesOf, oomScoreOf } from "./priority.ts";
@@ -47,6 +47,7 @@ export function createRequestOf(target: Target, memoryBytes: number): CreateRequ
     network: app.network ?? "none",
     mounts: (app.mounts ?? []).map(mountOf),
     limits: limitsOf(app, memoryBytes),
+    ...(app.budget === undefined ? {} : restOf(app.budget)),
     oomScoreAdj: oomScoreOf(app),
     ...(app.stopSignal === undefined ? {} : { stopSignal: signalNumber(app.stopSignal) }),
     ...(app.stopTimeoutMs === undefined ? {} : { stopTimeoutMs: app.stopTimeoutMs }),
@@ -78,6 +79,20 @@ function limitsOf(app: App, memoryBytes: number): CreateRequest["limits"] {
     ...(budget?.cpus === undefined ? {} : { cpuQuotaUs: Math.max(1000, (budget.cpus * CPU_PERIOD_US) / 1000), cpuPeriodUs: CPU_PERIOD_US }),
     ...(budget?.cpuset === undefined ? {} : { cpusetCpus: budget.cpuset }),
     ...(budget?.pids === undefined ? {} : { pidsMax: budget.pids }),
+    ...(budget?.io?.weight === undefined ? {} : { ioWeight: budget.io.weight }),
+    ...(budget?.io?.devices === undefined ? {} : { io: budget.io.devices }),
+  };
+}
+
+/** What is no cgroup's. */
+function restOf({ disk, files, log = {} }: Budget): Pick<CreateRequest, "storageSizeBytes" | "rlimits" | "log"> {
+  const { maxSize, maxFiles, rate, burst } = log;
+  const options = Object.entries({ maxSizeBytes: maxSize, maxFiles, rateBytes: rate, burstBytes: burst });
+  const given = options.filter((entry): entry is [string, number] => entry[1] !== undefined);
+  return {
+    ...(disk === undefined ? {} : { storageSizeBytes: disk }),
+    ...(files === undefined ? {} : { rlimits: [{ name: "nofile", soft: files, hard: files }] }),
+    ...(given.length === 0 ? {} : { log: Object.fromEntries(given) }),
   };
 }
 

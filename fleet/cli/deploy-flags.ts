@@ -2,6 +2,7 @@
 import { LightvError } from "#agent/lib/errors.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import { PRIORITIES, type Priority } from "#agent/wire/protocol/priority.ts";
+import { storeBudgetOf } from "./store-flags.ts";
 import { parseBytes, parseCpus, parseDuration, parseInteger, parsePairs } from "./values.ts";
 
 /** An app whose image is a name or a digest. */
@@ -14,6 +15,14 @@ export interface DeployFlags {
   readonly cpus?: string;
   readonly cpusetCpus?: string;
   readonly pidsLimit?: string;
+  readonly storageOpt?: string;
+  readonly ulimit?: string;
+  readonly logOpt: readonly string[];
+  readonly blkioWeight?: string;
+  readonly deviceReadBps: readonly string[];
+  readonly deviceWriteBps: readonly string[];
+  readonly deviceReadIops: readonly string[];
+  readonly deviceWriteIops: readonly string[];
   readonly priority?: string;
   readonly warm?: string;
   readonly env: readonly string[];
@@ -37,6 +46,20 @@ export interface DeployFlags {
   readonly stopTimeout?: string;
 }
 
+/** Of flags that may come often: none. Not commander's defaults, which would show up in the help. */
+export const NO_LISTS = {
+  env: [],
+  label: [],
+  port: [],
+  volume: [],
+  tmpfs: [],
+  logOpt: [],
+  deviceReadBps: [],
+  deviceWriteBps: [],
+  deviceReadIops: [],
+  deviceWriteIops: [],
+};
+
 /** Over what a file says, if there is one. */
 export function specFromFlags(base: AppSpec, flags: DeployFlags, command: readonly string[]): AppSpec {
   const spec: AppSpec = { ...base };
@@ -53,7 +76,7 @@ export function specFromFlags(base: AppSpec, flags: DeployFlags, command: readon
   if (flags.stopTimeout !== undefined) spec.stopTimeoutMs = parseDuration("--stop-timeout", flags.stopTimeout);
   if (flags.priority !== undefined) spec.priority = priorityOf(flags.priority);
   if (flags.warm !== undefined) spec.warm = parseInteger("--warm", flags.warm, 0, 64);
-  const budget = budgetOf(flags);
+  const budget = { ...budgetOf(flags), ...storeBudgetOf(flags, spec.budget) };
   if (Object.keys(budget).length > 0) spec.budget = { ...spec.budget, ...budget };
   const ports = flags.port.map(portOf);
   if (ports.length > 0) spec.ports = ports;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { LightvError, messageOf } from "#agent/lib/errors.ts";
 import type { AppReport } from "#agent/wire/protocol/reported.ts";
 import type { Client } from "./client.ts";
-import { type AppSpec, type DeployFlags, specFromFlags } from "./deploy-flags.ts";
+import { type AppSpec, type DeployFlags, NO_LISTS, specFromFlags } from "./deploy-flags.ts";
 import { allDevices } from "./devices.ts";
 import { oneLine, printRows } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -14,8 +14,6 @@ import type { DesiredView, DeviceView } from "./views.ts";
 
 const POLL_MS = 250;
 
-/** Not commander's defaults: those would show up in the help. */
-const NO_LISTS = { env: [], label: [], port: [], volume: [], tmpfs: [] };
 const many = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
 export function deployVerbs(fleet: Command): void {
@@ -29,6 +27,14 @@ export function deployVerbs(fleet: Command): void {
     .option("--cpus <n>", "CPUs: 0.5")
     .option("--cpuset-cpus <list>", "which CPUs: 0-2,4")
     .option("--pids-limit <n>", "processes")
+    .option("--storage-opt <size=size>", "writable layer, kept free for it: size=64m")
+    .option("--ulimit <nofile=n>", "open files of each process: nofile=1024")
+    .option("--log-opt <key=value>", "max-size=1m, max-file=3, max-rate=256k (a second), max-burst=8m", many)
+    .option("--blkio-weight <n>", "weight of block I/O, 10 to 1000")
+    .option("--device-read-bps <device:rate>", "bytes a second from a block device: /dev/sda:1m", many)
+    .option("--device-write-bps <device:rate>", "bytes a second to it", many)
+    .option("--device-read-iops <device:rate>", "reads a second", many)
+    .option("--device-write-iops <device:rate>", "writes a second", many)
     .option("--warm <n>", "sandboxes of its image that are kept prepared")
     .option("--priority <class>", "critical, normal or low: who gives way when the device is short of memory")
     .option("-e, --env <key=value>", "environment", many)

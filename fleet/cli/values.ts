@@ -1,7 +1,7 @@
 /** Values of flags, as Docker's users write them. All throw LV_USAGE that says what is allowed. */
 import { LightvError } from "#agent/lib/errors.ts";
 
-function usage(flag: string, value: string, allowed: string): LightvError {
+export function usage(flag: string, value: string, allowed: string): LightvError {
   return new LightvError("LV_USAGE", `${flag} ${value}: must be ${allowed}`);
 }
 

@@ -50,6 +50,9 @@ class Context : public std::enable_shared_from_this<Context> {
   std::uint64_t watch(const Engine& engine, const std::string& id, const Napi::Function& onEnd);
   void unwatch(std::uint64_t token);
 
+  /** Work that answers nobody, on a thread; lost when none can be made. */
+  void quietly(Job job) { (void)workers_->run(std::move(job)); }
+
   [[nodiscard]] Callbacks& callbacks() { return callbacks_; }
   [[nodiscard]] const std::shared_ptr<Events>& events() const { return events_; }
 

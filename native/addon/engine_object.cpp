@@ -31,7 +31,7 @@ Result<Answer> create(const Engine& engine, const std::string& request) {
 
 Result<Answer> update(const Engine& engine, const std::string& id, const std::string& limits) {
   const Result<Limits> parsed = parseLimits(limits);
-  return parsed ? done(engine.update(id, *parsed, std::nullopt)) : Result<Answer>(parsed.error());
+  return parsed ? done(engine.update(id, {.limits = *parsed})) : Result<Answer>(parsed.error());
 }
 
 Result<Answer> list(const Engine& engine) {

@@ -1,6 +1,9 @@
 // The addon's entry: agent/sandbox/native.ts is its type. N-API alone, so that one build serves every Node.
 #include <napi.h>
 
+#include <chrono>
+#include <thread>
+
 #include "addon/arguments.hpp"
 #include "addon/context.hpp"
 #include "addon/engine_object.hpp"
@@ -10,6 +13,8 @@
 
 namespace lightv::addon {
 namespace {
+
+constexpr std::chrono::milliseconds kRestAfter{200};
 
 std::string absolutePath(Arguments& arguments, const Napi::Object& options, const char* name) {
   const Napi::Value value = options.Get(name);
@@ -36,8 +41,15 @@ Napi::Value sdNotify(const Napi::CallbackInfo& info) {
   return arguments.ok() ? Napi::Boolean::New(info.Env(), notifyService(state)) : Napi::Value();
 }
 
-Napi::Value releaseMemory(const Napi::CallbackInfo& info) {
-  lightv::releaseMemory();
+/**
+ * Gives memory back once the caller's thread is at rest. What it does meanwhile it would fetch again at once: its way from
+ * here back to epoll_wait(2) alone is some 2 MB of Node's program.
+ */
+Napi::Value releaseMemory(const std::shared_ptr<Context>& context, const Napi::CallbackInfo& info) {
+  context->quietly([] {
+    std::this_thread::sleep_for(kRestAfter);
+    lightv::releaseMemory();
+  });
   return info.Env().Undefined();
 }
 
@@ -47,7 +59,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   const auto openCall = [context](const Napi::CallbackInfo& info) { return openEngine(context, info); };
   exports.Set("openEngine", Napi::Function::New(env, openCall, "openEngine"));
   exports.Set("sdNotify", Napi::Function::New(env, sdNotify, "sdNotify"));
-  exports.Set("releaseMemory", Napi::Function::New(env, releaseMemory, "releaseMemory"));
+  const auto releaseCall = [context](const Napi::CallbackInfo& info) { return releaseMemory(context, info); };
+  exports.Set("releaseMemory", Napi::Function::New(env, releaseCall, "releaseMemory"));
   addImageFunctions(env, exports, context);
   return exports;
 }

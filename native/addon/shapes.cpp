@@ -24,7 +24,10 @@ std::string toJson(const SandboxStats& stats) {
   writer.member("memoryLimitBytes", c.memoryLimitBytes).member("cpuUsageUs", c.cpuUsageUs);
   writer.member("throttledUs", c.throttledUs).member("pids", c.pids).member("pidsLimit", c.pidsLimit);
   writer.member("ioReadBytes", c.ioReadBytes).member("ioWriteBytes", c.ioWriteBytes);
-  writer.member("oomKills", c.oomKills).member("pidsRefused", c.pidsRefused).endObject();
+  writer.member("oomKills", c.oomKills).member("pidsRefused", c.pidsRefused);
+  writer.member("logDroppedLines", stats.logDroppedLines).member("logDroppedBytes", stats.logDroppedBytes);
+  writer.member("layerUsedBytes", stats.layerUsedBytes).member("layerLimitBytes", stats.layerLimitBytes);
+  writer.member("layerFreeInodes", stats.layerFreeInodes).endObject();
   return writer.text();
 }
 

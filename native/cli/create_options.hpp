@@ -42,6 +42,7 @@ Status setRestart(CreateOptions& options, std::string_view value);  // --restart
 Status addSysctl(Spec& spec, std::string_view value);               // --sysctl KEY=VALUE
 Status addSecurityOption(Spec& spec, std::string_view value);       // --security-opt
 Status addLogOption(Spec& spec, std::string_view value);            // --log-opt
+Status addStorageOption(Spec& spec, std::string_view value);        // --storage-opt size=…
 enum class IoKind { readBps, writeBps, readIops, writeIops };
 Status addDeviceLimit(Limits& limits, std::string_view flag, std::string_view value, IoKind kind);
 

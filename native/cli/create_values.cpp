@@ -163,6 +163,7 @@ Status addUlimit(Spec& spec, View value) {
     return invalidValue("ulimit", value, "NAME=SOFT or NAME=SOFT:HARD, such as nofile=1024:4096");
   }
   if (*soft > *hard) return invalidValue("ulimit", value, "the soft limit is at most the hard one");
+  std::erase_if(spec.rlimits, [&](const Rlimit& limit) { return View(limit.name) == value.substr(0, equals); });
   spec.rlimits.push_back({.name = std::string(value.substr(0, equals)), .soft = *soft, .hard = *hard});
   return {};
 }
@@ -203,9 +204,27 @@ Status addLogOption(Spec& spec, View value) {
     if (!files || *files == 0 || *files > mostFiles)
       return invalidValue("log-opt", value, "max-file takes a number from 1 to 1000");
     spec.log.maxFiles = *files;
+  } else if (key == "max-rate") {
+    const auto rate = text == "unlimited" ? std::optional<std::uint64_t>(0) : parseSize(text);
+    if (!rate || (*rate == 0 && text != "unlimited"))
+      return invalidValue("log-opt", value, "max-rate takes bytes a second such as 256k, or unlimited");
+    spec.log.rateBytes = *rate;
+  } else if (key == "max-burst") {
+    constexpr std::uint64_t leastBurst = 64U << 10;
+    const auto burst = parseSize(text);
+    if (!burst || *burst < leastBurst) return invalidValue("log-opt", value, "max-burst takes a size from 64k");
+    spec.log.burstBytes = *burst;
   } else {
-    return invalidValue("log-opt", value, "the keys are max-size and max-file");
+    return invalidValue("log-opt", value, "the keys are max-size, max-file, max-rate and max-burst");
   }
+  return {};
+}
+
+Status addStorageOption(Spec& spec, View value) {
+  constexpr std::uint64_t least = 16U << 20;
+  const auto size = value.starts_with("size=") ? parseSize(value.substr(5)) : std::nullopt;
+  if (!size || *size < least) return invalidValue("storage-opt", value, "size= and a size from 16m, such as size=64m");
+  spec.storageSizeBytes = *size;
   return {};
 }
 

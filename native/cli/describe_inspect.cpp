@@ -53,9 +53,25 @@ void writeState(JsonWriter& out, const SandboxInfo& info) {
   out.member("InitPid", info.initPid).member("MonitorPid", info.monitorPid);
   out.member("ExitCode", info.exit ? info.exit->exitCode : 0).member("ExitSignal", info.exit ? info.exit->signal : 0);
   out.member("Lost", info.exit && info.exit->lost).member("Error", info.exit ? info.exit->error : std::string());
+  out.member("LogDroppedLines", info.logDroppedLines).member("LogDroppedBytes", info.logDroppedBytes);
   out.member("StartedAt", info.startedAt.empty() ? std::string(kNever) : info.startedAt);
   out.member("FinishedAt", info.exit && !info.exit->finishedAt.empty() ? info.exit->finishedAt : std::string(kNever));
   out.endObject();
+}
+
+void writeDeviceLimits(JsonWriter& out, const Limits& limits) {
+  using Io = Limits::IoMax;
+  const std::pair<const char*, std::uint64_t Io::*> lists[] = {{"BlkioDeviceReadBps", &Io::readBps},
+                                                               {"BlkioDeviceWriteBps", &Io::writeBps},
+                                                               {"BlkioDeviceReadIOps", &Io::readIops},
+                                                               {"BlkioDeviceWriteIOps", &Io::writeIops}};
+  for (const auto& [name, rate] : lists) {
+    out.beginArray(name);
+    for (const Io& io : limits.io) {
+      if (io.*rate != 0) out.beginObject().member("Path", io.device).member("Rate", io.*rate).endObject();
+    }
+    out.endArray();
+  }
 }
 
 void writeHostConfig(JsonWriter& out, const Spec& spec) {
@@ -85,6 +101,10 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
              limits.cpuQuotaUs ? *limits.cpuQuotaUs * cpuPeriod * 10 / limits.cpuPeriodUs * nanosPerMicro : 0);
   out.member("CpusetCpus", limits.cpusetCpus).member("CpusetMems", limits.cpusetMems);
   out.member("PidsLimit", number(limits.pidsMax)).member("BlkioWeight", number(limits.ioWeight));
+  writeDeviceLimits(out, limits);
+  out.beginObject("StorageOpt");
+  if (spec.storageSizeBytes != 0) out.member("size", std::to_string(spec.storageSizeBytes));
+  out.endObject();
   out.beginArray("Ulimits");
   for (const Rlimit& limit : spec.rlimits) {
     out.beginObject().member("Name", limit.name).member("Soft", limit.soft).member("Hard", limit.hard).endObject();
@@ -101,8 +121,9 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
       .member("ShmSize", spec.shmSizeBytes)
       .member("CgroupParent", spec.cgroupParent);
   out.beginObject("LogConfig").member("Type", spec.log.enabled ? "cri" : "none").beginObject("Config");
-  out.member("max-size", std::to_string(spec.log.maxSizeBytes))
-      .member("max-file", std::to_string(spec.log.maxFiles))
+  out.member("max-size", std::to_string(spec.log.maxSizeBytes)).member("max-file", std::to_string(spec.log.maxFiles));
+  out.member("max-rate", spec.log.rateBytes == 0 ? "unlimited" : std::to_string(spec.log.rateBytes))
+      .member("max-burst", std::to_string(spec.log.burstBytes))
       .endObject()
       .endObject();
   out.endObject();

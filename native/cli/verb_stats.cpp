@@ -28,8 +28,15 @@ constexpr Flag kStatsFlags[] = {
 };
 
 constexpr Column kColumns[] = {
-    {"ID", "SANDBOX ID"}, {"Name", "NAME"},         {"CPUPerc", "CPU %"}, {"MemUsage", "MEM USAGE / LIMIT"},
-    {"MemPerc", "MEM %"}, {"BlockIO", "BLOCK I/O"}, {"PIDs", "PIDS"},
+    {"ID", "SANDBOX ID"},
+    {"Name", "NAME"},
+    {"CPUPerc", "CPU %"},
+    {"MemUsage", "MEM USAGE / LIMIT"},
+    {"MemPerc", "MEM %"},
+    {"BlockIO", "BLOCK I/O"},
+    {"PIDs", "PIDS"},
+    {"LayerUsage", "LAYER USAGE / LIMIT"},
+    {"LogDropped", "LOG DROPPED"},
 };
 
 constexpr const char* kAbsent = "--";
@@ -95,7 +102,8 @@ class StatsTable {
     const bool lives = info.status == SandboxStatus::running || info.status == SandboxStatus::paused;
     const Result<SandboxStats> stats = lives ? engine_.stats(id) : Result<SandboxStats>(Error{});
     if (!stats) {
-      row.insert(row.end(), {kAbsent, std::string(kAbsent) + " / " + kAbsent, kAbsent, kAbsent, kAbsent});
+      const std::string absentPair = std::string(kAbsent) + " / " + kAbsent;
+      row.insert(row.end(), {kAbsent, absentPair, kAbsent, kAbsent, kAbsent, absentPair, kAbsent});
       return row;
     }
     const CgroupStats& cgroup = stats->cgroup;
@@ -108,6 +116,10 @@ class StatsTable {
                       : kAbsent);
     row.push_back(pairOf(cgroup.ioReadBytes, cgroup.ioWriteBytes));
     row.push_back(cgroup.pids ? std::to_string(*cgroup.pids) : kAbsent);
+    row.push_back(stats->layerLimitBytes
+                      ? binarySize(stats->layerUsedBytes.value_or(0)) + " / " + binarySize(*stats->layerLimitBytes)
+                      : std::string(kAbsent) + " / " + kAbsent);
+    row.push_back(std::to_string(stats->logDroppedLines));
     return row;
   }
 

@@ -14,11 +14,19 @@ int runUpdate(const Engine& engine, const Parsed& parsed) {
     if (!info) return info.error();
     // Flags change what the sandbox has; what isn't named stays. --cpus replaces a quota that is there.
     CreateOptions options;
-    options.request.spec.limits = info->spec.limits;
-    if (parsed.has("cpus")) options.request.spec.limits.cpuQuotaUs.reset();
+    Spec& spec = options.request.spec;
+    spec.limits = info->spec.limits;
+    spec.log = info->spec.log;
+    spec.rlimits = info->spec.rlimits;
+    spec.storageSizeBytes = info->spec.storageSizeBytes;
+    if (parsed.has("cpus")) spec.limits.cpuQuotaUs.reset();
     if (Status status = applyFlags(parsed, options); !status) return status;
-    if (options.unlimitedSwap) options.request.spec.limits.swapMax.reset();
-    return engine.update(id, options.request.spec.limits, options.restart);
+    if (options.unlimitedSwap) spec.limits.swapMax.reset();
+    SandboxChange change{.limits = spec.limits, .restart = options.restart};
+    if (parsed.has("log-opt")) change.log = spec.log;
+    if (parsed.has("ulimit")) change.rlimits = spec.rlimits;
+    if (parsed.has("storage-opt")) change.storageSizeBytes = spec.storageSizeBytes;
+    return engine.update(id, change);
   });
 }
 

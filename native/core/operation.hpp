@@ -18,9 +18,9 @@ namespace lightv {
 enum class Step {
   privateTree,  // the host's mounts no longer propagate in either direction
   root,         // attach the image
-  overlay,      // a writable layer over it: `source` and options["work"], or a tmpfs when `source` is empty
-  fileSystem,   // a new mount of type `source`
-  bind,         // a tree of the host's, opened before
+  overlay,  // a writable layer over it: `source` and options["work"], or a tmpfs with `options` when `source` is empty
+  fileSystem,  // a new mount of type `source`
+  bind,        // a tree of the host's, opened before
   directory,
   device,         // a node, or a bind of the host's where nodes can't be made
   link,           // symbolic link to `source`

@@ -98,8 +98,8 @@ Status prepareDevice(Operation& operation, bool bind) {
 }
 
 Status prepareOverlay(Operation& operation, bool mapped) {
-  const std::string& work = operation.options[0].second;
   if (operation.source.empty()) return {};
+  const std::string& work = operation.options[0].second;
   if (parentPath(operation.source) != parentPath(work)) {
     return Error{"overlay", EXDEV, operation.source, "upper and work directory must lie side by side"};
   }

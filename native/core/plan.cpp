@@ -39,7 +39,11 @@ void addRoot(Plan& plan, const Spec& spec, const PlanFacts& facts) {
   plan.push_back(std::move(root));
   if (!facts.overlay) return;
   Operation overlay = make(Step::overlay, "/", facts.upper);
-  overlay.options = {{"work", facts.work}};
+  if (!facts.upper.empty()) {
+    overlay.options = {{"work", facts.work}};
+  } else if (spec.storageSizeBytes != 0) {
+    overlay.options = {{"size", std::to_string(spec.storageSizeBytes)}};
+  }
   overlay.attributes = MOUNT_ATTR_NODEV;
   overlay.mapIds = true;
   plan.push_back(std::move(overlay));
@@ -106,6 +110,12 @@ void addEtc(Plan& plan, const Spec& spec, const PlanFacts& facts) {
   addFile(plan, spec, "/etc/resolv.conf", facts.resolv);
 }
 
+/** Without a size half of the memory budget, as the kernel takes half of the machine's: what fills it gets ENOSPC, not
+ * an out-of-memory kill that frees nothing. 0: the kernel's. */
+std::uint64_t tmpfsSize(const Mount& mount, const Limits& limits) {
+  return mount.sizeBytes != 0 ? mount.sizeBytes : limits.memoryMax.value_or(0) / 2;
+}
+
 void addMounts(Plan& plan, const Spec& spec) {
   std::vector<const Mount*> mounts;
   for (const Mount& mount : spec.mounts) mounts.push_back(&mount);
@@ -118,7 +128,8 @@ void addMounts(Plan& plan, const Spec& spec) {
       char mode[16];
       (void)std::snprintf(mode, sizeof mode, "%o", mount->mode);
       Operation tmpfs = makeFileSystem(mount->target, "tmpfs", noSuidDevExec | readOnly, {{"mode", mode}});
-      if (mount->sizeBytes != 0) tmpfs.options.emplace_back("size", std::to_string(mount->sizeBytes));
+      if (const std::uint64_t size = tmpfsSize(*mount, spec.limits); size != 0)
+        tmpfs.options.emplace_back("size", std::to_string(size));
       plan.push_back(std::move(tmpfs));
       continue;
     }

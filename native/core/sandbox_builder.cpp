@@ -55,7 +55,7 @@ int stackOnRoot(int mount) {
 /** The directory of an overlay's upper and work directories; what this opens goes with `own`. */
 int layersOf(const Operation& operation, Fd& own) {
   if (operation.source.empty()) {
-    own.reset(mounts::makeFileSystem("tmpfs", {}, MOUNT_ATTR_NODEV));
+    own.reset(mounts::makeFileSystem("tmpfs", operation.options, MOUNT_ATTR_NODEV));
     if (!own || ::mkdirat(own.get(), "upper", 0755) < 0 || ::mkdirat(own.get(), "work", 0755) < 0) return -1;
   } else if (!operation.fd) {
     // Opened here and not before clone: the kernel takes no layer from another mount namespace.

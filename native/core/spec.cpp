@@ -67,12 +67,8 @@ void readRlimits(JsonReader& reader, std::vector<Rlimit>& rlimits) {
   }
 }
 
-void readLog(JsonReader& reader, LogOptions& log) {
-  JsonReader entry = reader.object("log");
-  entry.number("maxSizeBytes", log.maxSizeBytes, std::uint64_t{4096}, maxBytes);
-  entry.number("maxFiles", log.maxFiles, 1U, 1000U);
-  entry.boolean("enabled", log.enabled);
-}
+/** A bucket that can't hold two of the longest lines would let none through. */
+constexpr std::uint64_t kLeastLogBurst = 64U << 10;
 
 void readIdentity(JsonReader& reader, Spec& spec) {
   reader.text("id", spec.id);
@@ -135,8 +131,7 @@ void writeSecurity(JsonWriter& writer, const Spec& spec) {
 void writeLife(JsonWriter& writer, const Spec& spec) {
   writer.member("stopSignal", spec.stopSignal).member("stopTimeoutMs", spec.stopTimeoutMs);
   writeRestartPolicy(writer, "restart", spec.restart);
-  writer.beginObject("log").member("maxSizeBytes", spec.log.maxSizeBytes).member("maxFiles", spec.log.maxFiles);
-  writer.member("enabled", spec.log.enabled).endObject();
+  writeLogOptions(writer, spec.log);
   writer.member("autoRemove", spec.autoRemove).member("labels", spec.labels).member("annotations", spec.annotations);
 }
 
@@ -165,18 +160,28 @@ class Differences {
   const Spec plain_;
 };
 
-void writeLog(JsonWriter& writer, const LogOptions& log) {
-  writer.beginObject("log").member("maxSizeBytes", log.maxSizeBytes).member("maxFiles", log.maxFiles);
-  writer.member("enabled", log.enabled).endObject();
+}  // namespace
+
+void readLogOptions(JsonReader& entry, LogOptions& log) {
+  entry.number("maxSizeBytes", log.maxSizeBytes, std::uint64_t{4096}, maxBytes);
+  entry.number("maxFiles", log.maxFiles, 1U, 1000U);
+  entry.number("rateBytes", log.rateBytes, std::uint64_t{0}, maxBytes);
+  entry.number("burstBytes", log.burstBytes, kLeastLogBurst, maxBytes);
+  entry.boolean("enabled", log.enabled);
 }
 
-}  // namespace
+void writeLogOptions(JsonWriter& writer, const LogOptions& log) {
+  writer.beginObject("log").member("maxSizeBytes", log.maxSizeBytes).member("maxFiles", log.maxFiles);
+  writer.member("rateBytes", log.rateBytes).member("burstBytes", log.burstBytes);
+  writer.member("enabled", log.enabled).endObject();
+}
 
 void writeSpecSettings(JsonWriter& writer, const Spec& spec) {
   Differences out(writer, spec);
   out.member("name", &Spec::name).member("env", &Spec::env).member("cwd", &Spec::cwd).member("user", &Spec::user);
   out.member("groupAdd", &Spec::groupAdd).member("hostname", &Spec::hostname).member("terminal", &Spec::terminal);
   out.member("openStdin", &Spec::openStdin).member("init", &Spec::init).member("readOnlyRoot", &Spec::readOnlyRoot);
+  out.member("storageSizeBytes", &Spec::storageSizeBytes);
   if (out.differs(&Spec::mounts)) writeMounts(writer, spec);
   out.member("devices", &Spec::devices).word("network", &Spec::network, networks());
   out.word("userns", &Spec::userns, userNamespaces()).member("cgroupParent", &Spec::cgroupParent);
@@ -189,7 +194,7 @@ void writeSpecSettings(JsonWriter& writer, const Spec& spec) {
   out.member("shmSizeBytes", &Spec::shmSizeBytes).member("stopSignal", &Spec::stopSignal);
   out.member("stopTimeoutMs", &Spec::stopTimeoutMs);
   if (out.differs(&Spec::restart)) writeRestartPolicy(writer, "restart", spec.restart);
-  if (out.differs(&Spec::log)) writeLog(writer, spec.log);
+  if (out.differs(&Spec::log)) writeLogOptions(writer, spec.log);
   out.member("autoRemove", &Spec::autoRemove).member("labels", &Spec::labels);
   out.member("annotations", &Spec::annotations);
 }
@@ -242,6 +247,7 @@ void readSpecSettings(JsonReader& reader, Spec& spec) {
   reader.boolean("openStdin", spec.openStdin);
   reader.boolean("init", spec.init);
   reader.boolean("readOnlyRoot", spec.readOnlyRoot);
+  reader.number("storageSizeBytes", spec.storageSizeBytes, std::uint64_t{0}, maxBytes);
   readMounts(reader, spec.mounts);
   reader.texts("devices", spec.devices);
   reader.word("network", spec.network, networks());
@@ -266,7 +272,8 @@ void readSpecSettings(JsonReader& reader, Spec& spec) {
   reader.number("stopTimeoutMs", spec.stopTimeoutMs, 0U, std::numeric_limits<std::uint32_t>::max());
   JsonReader restart = reader.object("restart");
   readRestartPolicy(restart, spec.restart);
-  readLog(reader, spec.log);
+  JsonReader log = reader.object("log");
+  readLogOptions(log, spec.log);
   reader.boolean("autoRemove", spec.autoRemove);
   reader.textMap("labels", spec.labels);
   reader.textMap("annotations", spec.annotations);
@@ -321,7 +328,7 @@ std::string toJson(const Spec& spec) {
   writer.beginObject();
   writeIdentity(writer, spec);
   writeProcess(writer, spec);
-  writer.member("readOnlyRoot", spec.readOnlyRoot);
+  writer.member("readOnlyRoot", spec.readOnlyRoot).member("storageSizeBytes", spec.storageSizeBytes);
   writeMounts(writer, spec);
   writer.member("devices", spec.devices).member("network", nameOf(networks(), spec.network));
   writer.member("userns", nameOf(userNamespaces(), spec.userns)).member("cgroupParent", spec.cgroupParent);

@@ -67,6 +67,9 @@ struct RestartPolicy {
 struct LogOptions {
   std::uint64_t maxSizeBytes = 1U << 20;
   std::uint32_t maxFiles = 3;
+  // What is written faster is dropped and counted: files that rotate have a bound, but flash wears with each byte.
+  std::uint64_t rateBytes = 256U << 10;  // a second; 0: no bound
+  std::uint64_t burstBytes = 8U << 20;
   bool enabled = true;  // false: `--log-driver none`
   bool operator==(const LogOptions&) const = default;
 };
@@ -90,6 +93,7 @@ struct Spec {
   bool init = true;  // false: the workload itself is PID 1
 
   bool readOnlyRoot = false;
+  std::uint64_t storageSizeBytes = 0;  // of the writable layer; 0: as much as the disk has
   std::vector<Mount> mounts;
   std::vector<std::string> devices;  // host device paths, `--device`
   Network network = Network::none;

@@ -13,10 +13,13 @@ void readSpecSettings(JsonReader& reader, Spec& spec);
 void writeSpecSettings(JsonWriter& writer, const Spec& spec);
 /** `limits`' content. */
 void readLimits(JsonReader& reader, Limits& limits);
+/** `log`'s content. */
+void readLogOptions(JsonReader& reader, LogOptions& log);
 /** `restart`'s content. */
 void readRestartPolicy(JsonReader& reader, RestartPolicy& policy);
 
 void writeLimits(JsonWriter& writer, std::string_view name, const Limits& limits);
+void writeLogOptions(JsonWriter& writer, const LogOptions& log);
 void writeRestartPolicy(JsonWriter& writer, std::string_view name, const RestartPolicy& policy);
 
 }  // namespace lightv

@@ -40,6 +40,7 @@ struct SandboxInfo {
   pid_t pid = 0, initPid = 0, monitorPid = 0;
   std::string startedAt;
   std::uint32_t restartCount = 0;
+  std::uint64_t logDroppedLines = 0, logDroppedBytes = 0;  // since the monitor's start
   std::optional<ExitInfo> exit;
   std::vector<std::string> warnings;
 };
@@ -76,7 +77,18 @@ ExitInfo receiveExit(int control);
 
 struct SandboxStats {
   CgroupStats cgroup;
-  std::uint64_t monotonicUs = 0;  // when it was read
+  std::uint64_t logDroppedLines = 0, logDroppedBytes = 0;                         // since the monitor's start
+  std::optional<std::uint64_t> layerUsedBytes, layerLimitBytes, layerFreeInodes;  // of a bounded writable layer
+  std::uint64_t monotonicUs = 0;                                                  // when it was read
+};
+
+/** What `update` changes; absent: as it is. `restart`, `log`, `rlimits` are whole, `limits` too. */
+struct SandboxChange {
+  std::optional<Limits> limits = {};
+  std::optional<RestartPolicy> restart = {};
+  std::optional<LogOptions> log = {};
+  std::optional<std::vector<Rlimit>> rlimits = {};
+  std::optional<std::uint64_t> storageSizeBytes = {};
 };
 
 class Engine {
@@ -109,8 +121,8 @@ class Engine {
   [[nodiscard]] Status pause(const std::string& id) const;
   [[nodiscard]] Status unpause(const std::string& id) const;
   [[nodiscard]] Status rename(const std::string& id, const std::string& name) const;
-  [[nodiscard]] Status update(const std::string& id, const Limits& limits,
-                              const std::optional<RestartPolicy>& restart) const;
+  /** Of a running sandbox at once; on failure nothing has changed in its configuration. */
+  [[nodiscard]] Status update(const std::string& id, const SandboxChange& change) const;
   [[nodiscard]] Result<ExecHandle> exec(const std::string& id, const ExecSpec& spec) const;
   /** Connects, hands over stdout and stderr; `stdinEnd` is set if asked for. Detached when `control` closes. */
   [[nodiscard]] Result<Started> attach(const std::string& id, const Stdio& stdio, bool wantStdin) const;

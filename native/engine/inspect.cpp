@@ -36,6 +36,8 @@ void takeState(SandboxInfo& info, StateRecord state) {
   info.startedAt = std::move(state.startedAt);
   info.restartCount = state.restartCount;
   info.warnings = std::move(state.warnings);
+  info.logDroppedLines = state.logDroppedLines;
+  info.logDroppedBytes = state.logDroppedBytes;
   info.exit = std::move(state.exit);
 }
 

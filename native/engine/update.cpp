@@ -1,10 +1,13 @@
 // rename and update: the two that rewrite a sandbox's configuration.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 
+#include "core/process.hpp"
 #include "engine/engine.hpp"
 #include "engine/errors.hpp"
 #include "engine/names.hpp"
@@ -41,6 +44,68 @@ Status rewriteConfig(const SandboxFiles& files, Change change) {
   return writeFileAtomic(files.config(), after, 0600, Durable::yes);
 }
 
+/** One request to the monitor. That there is none is fine: the next start reads the configuration. */
+Status ask(const SandboxFiles& files, const ControlRequest& request) {
+  const Result<Fd> connection = reachMonitor(files);
+  if (!connection) return isGone(connection.error()) ? Status() : Status(connection.error());
+  const Result<Reply> reply = exchange(connection->get(), request);
+  return reply || isGone(reply.error()) || reply.error().err == ESRCH ? Status() : Status(reply.error());
+}
+
+/** A bound is for what was made with it: files that lie unbounded on the disk can't be put into one. */
+Status checkStorage(const SandboxInfo& info, const SandboxChange& change) {
+  if (!change.storageSizeBytes) return {};
+  const std::uint64_t now = info.spec.storageSizeBytes;
+  if (now == 0 && info.status != SandboxStatus::created) {
+    return Error{"update", EINVAL, "the writable layer of " + info.spec.name + " has no bound",
+                 "make a new sandbox with --storage-opt size=", true};
+  }
+  if (*change.storageSizeBytes >= now || info.status == SandboxStatus::created) return {};
+  return Error{"update", EINVAL, "the writable layer of " + info.spec.name + " has " + std::to_string(now) + " bytes",
+               "it can grow, not shrink: make a new sandbox", true};
+}
+
+/** Limits of processes are their own: each that there is gets them, and those that it begins inherit them. */
+Status limitProcesses(const Cgroup& cgroup, const std::vector<Rlimit>& rlimits) {
+  constexpr int kRounds = 4;  // what was forked while we went round
+  std::set<pid_t> done;
+  for (int round = 0; round < kRounds; round++) {
+    const Result<std::vector<pid_t>> pids = cgroup.processes();
+    if (!pids) return pids.error();
+    const std::size_t before = done.size();
+    for (const pid_t pid : *pids) {
+      if (!done.insert(pid).second) continue;
+      for (const Rlimit& limit : rlimits) {
+        const rlimit64 value{limit.soft, limit.hard};
+        const int number = rlimitNumber(limit.name);
+        if (number < 0) return Error{"update", EINVAL, "there is no limit \"" + limit.name + "\"", "", true};
+        if (prlimit64(pid, static_cast<__rlimit_resource>(number), &value, nullptr) != 0 && errno != ESRCH)
+          return Error{"prlimit", errno, limit.name};
+      }
+    }
+    if (done.size() == before) break;
+  }
+  return {};
+}
+
+/** The monitor first, which alone may say that there is no room; what it took is harmless when the rest fails. */
+Status changeRunning(const SandboxFiles& files, const Spec& spec, const SandboxChange& change) {
+  const bool grows = change.storageSizeBytes && *change.storageSizeBytes != spec.storageSizeBytes;
+  if (change.log || grows) {
+    ControlRequest request{.op = ControlOp::change, .log = change.log};
+    if (grows) request.storageBytes = change.storageSizeBytes;
+    if (Status asked = ask(files, request); !asked) return asked;
+  }
+  const Cgroup cgroup = Cgroup::open(spec.cgroupParent, spec.id);
+  if (change.rlimits) {
+    if (Status limited = limitProcesses(cgroup, *change.rlimits); !limited) return limited;
+  }
+  if (!change.limits || *change.limits == spec.limits) return {};
+  Status set = cgroup.update(*change.limits);
+  if (!set) (void)cgroup.update(spec.limits);
+  return set;
+}
+
 }  // namespace
 
 Status Engine::rename(const std::string& id, const std::string& name) const {
@@ -72,33 +137,30 @@ Status Engine::rename(const std::string& id, const std::string& name) const {
   return freed ? Status() : Status(freed.error());
 }
 
-Status Engine::update(const std::string& id, const Limits& limits, const std::optional<RestartPolicy>& restart) const {
+Status Engine::update(const std::string& id, const SandboxChange& change) const {
   const SandboxFiles files(paths_, id);
   const Result<SandboxInfo> info = this->info(id);
   if (!info) return info.error();
-  if (restart && info->spec.autoRemove && restart->when != RestartWhen::no) {
+  if (change.restart && info->spec.autoRemove && change.restart->when != RestartWhen::no) {
     return Error{"Restart policy cannot be updated because AutoRemove is enabled for the sandbox", EINVAL, "", "",
                  true};
   }
+  if (Status fits = checkStorage(*info, change); !fits) return fits;
   const bool runs = info->status == SandboxStatus::running || info->status == SandboxStatus::paused;
   // The kernel first: what it refuses must not stand in the configuration.
-  if (runs && limits != info->spec.limits) {
-    const Cgroup cgroup = Cgroup::open(info->spec.cgroupParent, id);
-    if (Status set = cgroup.update(limits); !set) {
-      (void)cgroup.update(info->spec.limits);
-      return set;
-    }
+  if (runs) {
+    if (Status done = changeRunning(files, info->spec, change); !done) return done;
   }
   Status written = rewriteConfig(files, [&](Spec& spec) -> Status {
-    spec.limits = limits;
-    if (restart) spec.restart = *restart;
+    if (change.limits) spec.limits = *change.limits;
+    if (change.restart) spec.restart = *change.restart;
+    if (change.log) spec.log = *change.log;
+    if (change.rlimits) spec.rlimits = *change.rlimits;
+    if (change.storageSizeBytes) spec.storageSizeBytes = *change.storageSizeBytes;
     return {};
   });
-  if (!written || !restart) return written;
-  const Result<Fd> connection = reachMonitor(files);
-  if (!connection) return isGone(connection.error()) ? Status() : Status(connection.error());
-  const Result<Reply> reply = exchange(connection->get(), {.op = ControlOp::restartPolicy, .restart = *restart});
-  return reply || isGone(reply.error()) || reply.error().err == ESRCH ? Status() : Status(reply.error());
+  if (!written || !change.restart) return written;
+  return ask(files, {.op = ControlOp::restartPolicy, .restart = *change.restart});
 }
 
 }  // namespace lightv

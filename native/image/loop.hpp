@@ -1,4 +1,4 @@
-// Loop devices, loop(4): a file as a read-only block device that clears itself.
+// Loop devices, loop(4): a file as a block device that clears itself.
 #pragma once
 
 #include <string>
@@ -13,7 +13,9 @@ struct LoopDevice {
   std::string path;
 };
 
-/** Binds a free device to `file`: read-only, direct I/O where the file's system has it, autoclear. */
-Result<LoopDevice> attachLoop(int file);
+enum class LoopUse { readOnly, writable };
+
+/** Binds a free device to `file`: direct I/O where the file's system has it, autoclear. */
+Result<LoopDevice> attachLoop(int file, LoopUse use = LoopUse::readOnly);
 
 }  // namespace lightv

@@ -13,8 +13,8 @@ namespace {
 constexpr std::uint32_t kMostCells = 0xFFFF;  // struct winsize has 16 bits for each
 
 const std::vector<std::string_view>& opWords() {
-  static const std::vector<std::string_view> words{"start", "attach", "wait",    "stop",
-                                                   "kill",  "pause",  "unpause", "restart-policy"};
+  static const std::vector<std::string_view> words{"start", "attach",  "wait",           "stop",  "kill",
+                                                   "pause", "unpause", "restart-policy", "change"};
   return words;
 }
 
@@ -55,6 +55,14 @@ Result<ControlRequest> parseRequest(std::string_view json) {
   if (request.op == ControlOp::restartPolicy) {
     readRestartPolicy(*reader, request.restart);
   }
+  if (request.op == ControlOp::change) {
+    if (reader->has("log")) {
+      JsonReader log = reader->object("log");
+      readLogOptions(log, request.log.emplace());
+    }
+    reader->number("storageSizeBytes", request.storageBytes, std::uint64_t{0},
+                   std::uint64_t{std::numeric_limits<std::int64_t>::max()});
+  }
   tolerate(*reader);
   if (Status status = reader->finish(); !status) return status.error();
   return request;
@@ -79,6 +87,10 @@ std::string toJson(const ControlRequest& request) {
       break;
     case ControlOp::restartPolicy:
       writer.member("policy", restartWord(request.restart.when)).member("maxRetries", request.restart.maxRetries);
+      break;
+    case ControlOp::change:
+      if (request.log) writeLogOptions(writer, *request.log);
+      writer.member("storageSizeBytes", request.storageBytes);
       break;
     case ControlOp::wait:
     case ControlOp::pause:

@@ -16,7 +16,7 @@
 
 namespace lightv {
 
-enum class ControlOp { start, attach, wait, stop, kill, pause, unpause, restartPolicy };
+enum class ControlOp { start, attach, wait, stop, kill, pause, unpause, restartPolicy, change };
 
 struct ControlRequest {
   ControlOp op = ControlOp::wait;
@@ -27,6 +27,8 @@ struct ControlRequest {
   std::int64_t timeoutMs = -1;                // stop; < 0: the sandbox's own
   bool shutdown = false;                      // stop: because the system goes down; the exit says so
   RestartPolicy restart;                      // restart-policy
+  std::optional<LogOptions> log;              // change
+  std::optional<std::uint64_t> storageBytes;  // change: the writable layer's size
 };
 
 Result<ControlRequest> parseRequest(std::string_view json);

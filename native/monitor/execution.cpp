@@ -46,10 +46,11 @@ Result<LaunchParts> gatherParts(const Spec& spec, const std::string& directory, 
   LaunchParts parts;
   parts.rootMount = rootMount;
   if (!spec.readOnlyRoot) {
-    Result<WritableLayer> layer = makeWritableLayer(directory, rootMount, execution.warnings);
+    Result<WritableLayer> layer = makeWritableLayer(spec, directory, rootMount, execution.warnings);
     if (!layer) return layer.error();
     parts.upperDir = std::move(layer->upper);
     parts.workDir = std::move(layer->work);
+    execution.layer = std::move(layer->bounded);
   }
   parts.cgroup = &execution.cgroup;
   return parts;
@@ -62,7 +63,10 @@ Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution
   Result<LaunchParts> parts = gatherParts(spec, files.directory(), image->mount.get(), execution);
   if (!parts) return parts.error();
   parts->stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};
-  return launch(spec, *parts);
+  Result<Launched> launched = launch(spec, *parts);
+  // The sandbox has its own by now, and nobody else shall.
+  execution.layer.hide();
+  return launched;
 }
 
 /** With a terminal the one pty master serves both directions; each user gets a descriptor of its own. */
@@ -113,7 +117,9 @@ Result<Parked> parkIn(const Spec& spec, const std::string& directory, int imageM
   Result<LaunchParts> parts = gatherParts(spec, directory, root.get(), execution);
   if (!parts) return parts.error();
   parts->stdio = {-1, out.write.get(), err.write.get(), {}};
-  return park(spec, *parts);
+  Result<Parked> parked = park(spec, *parts);
+  execution.layer.hide();
+  return parked;
 }
 
 }  // namespace

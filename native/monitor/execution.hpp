@@ -6,6 +6,7 @@
 
 #include "core/launch.hpp"
 #include "core/park.hpp"
+#include "monitor/bounded_layer.hpp"
 #include "monitor/layout.hpp"
 #include "monitor/records.hpp"
 #include "sys/fd.hpp"
@@ -17,9 +18,10 @@ namespace lightv {
 struct Execution {
   Cgroup cgroup;
   Launched launched;
-  Fd workload;        // pidfd of the workload
-  Fd output, errors;  // our ends of its streams; with a terminal `output` is the pty master, `errors` nothing
-  Fd stdinEnd;        // what an attached client gets: write end of stdin, or the pty master
+  Fd workload;         // pidfd of the workload
+  Fd output, errors;   // our ends of its streams; with a terminal `output` is the pty master, `errors` nothing
+  BoundedLayer layer;  // where its writable layer's size is bounded
+  Fd stdinEnd;         // what an attached client gets: write end of stdin, or the pty master
   std::vector<std::string> warnings;
 };
 

@@ -57,7 +57,9 @@ class Life {
   // serve.cpp
   void turn();
   [[nodiscard]] int timeLeft() const;
+  [[nodiscard]] std::uint64_t nextAtUs() const;
   void timePassed();
+  void tellDrops();
   void signalled();
   void linger();
 
@@ -69,6 +71,7 @@ class Life {
   void stop(int signal, std::int64_t timeoutMs);
   Status kill(int signal);
   Status pause(bool paused);
+  Status change(const ControlRequest& request);
   void endIfUnwanted();
   void answerWaiting();
 
@@ -90,7 +93,8 @@ class Life {
   std::uint64_t startedUs_ = 0;
   std::uint64_t killAtUs_ = 0;  // 0: no stop under way
   std::uint64_t restartAtUs_ = 0;
-  std::uint64_t releaseAtUs_ = 0;  // when memory of the start is given back; 0: it has been
+  std::uint64_t releaseAtUs_ = 0;    // when memory of the start is given back; 0: it has been
+  std::uint64_t tellDropsAtUs_ = 1;  // when state.json may tell again what the log has lost
   std::function<void()> chore_;
   std::string logWarning_;
   Fd lock_, listener_, signals_;

@@ -128,6 +128,11 @@ Status LogFiles::rotate(std::uint64_t nextLine) {
   return begin(nextLine);
 }
 
+void LogFiles::keep(std::uint32_t maxFiles) {
+  maxFiles_ = maxFiles;
+  removeSurplus();
+}
+
 /** What an earlier, larger `maxFiles` or a rotation cut short has left. */
 void LogFiles::removeSurplus() const {
   const Result<std::vector<std::string>> names = listDir(directory_);

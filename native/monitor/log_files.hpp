@@ -34,6 +34,8 @@ class LogFiles {
   /** Puts an empty file in the current one's place; the oldest goes. A failure leaves the current file in use. */
   [[nodiscard]] Status rotate(std::uint64_t nextLine);
 
+  /** So many files from now on, at least 1; what is over goes at once. */
+  void keep(std::uint32_t maxFiles);
   /** Its directory has got another name. */
   void moved(std::string directory) { directory_ = std::move(directory); }
 

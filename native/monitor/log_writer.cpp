@@ -63,15 +63,55 @@ void LogWriter::write(Stream stream, std::string_view data) {
 
 void LogWriter::end(Stream stream) {
   std::string& pending = pending_[static_cast<std::size_t>(stream)];
-  if (pending.empty()) return;
+  if (pending.empty() && tooFast_.lines == 0) return;
   formatTime(wallNow(), now_);
-  line(stream, 'P', pending);
+  if (!pending.empty()) line(stream, 'P', pending);
+  // Nobody may come who gives it another occasion; it is one line.
+  tellTooFast();
   flush();
   clearSmall(pending);
 }
 
-/** Puts a line into the batch; a long one goes to the disk at once. */
+/** One line of the workload, when the rate has room for it. */
 void LogWriter::line(Stream stream, char tag, std::string_view text) {
+  const std::size_t bytes = text.size() + kPrefixBytes + 1;
+  if (!rate_.take(bytes, monotonicUs())) {
+    for (LogDrops* drops : {&tooFast_, &drops_}) {
+      drops->lines++;
+      drops->bytes += bytes;
+    }
+    return;
+  }
+  tellTooFast();
+  put(stream, tag, text);
+}
+
+void LogWriter::tellTooFast() {
+  if (tooFast_.lines == 0) return;
+  char text[160];
+  const int length =
+      snprintf(text, sizeof text, "[lightv] %llu log lines (%llu bytes) were dropped: more than %llu bytes a second",
+               static_cast<unsigned long long>(tooFast_.lines), static_cast<unsigned long long>(tooFast_.bytes),
+               static_cast<unsigned long long>(options_.rateBytes));
+  tooFast_ = {};
+  put(Stream::err, 'F', {text, static_cast<std::size_t>(length)});
+}
+
+void LogWriter::settle() {
+  if (owesAtUs() == 0 || monotonicUs() < owesAtUs()) return;
+  formatTime(wallNow(), now_);
+  tellTooFast();
+  flush();
+}
+
+void LogWriter::change(const LogOptions& options) {
+  options_ = options;
+  rate_.change(options, monotonicUs());
+  files_.keep(options.maxFiles);
+}
+
+/** Puts a line into the batch; a long one goes to the disk at once. */
+void LogWriter::put(Stream stream, char tag, std::string_view text) {
   char prefix[kPrefixBytes + 1];
   const int length =
       snprintf(prefix, sizeof prefix, "%s %s %c ", now_, stream == Stream::out ? "stdout" : "stderr", tag);
@@ -103,6 +143,8 @@ void LogWriter::flush() {
     nextLine_ += batchLines_;
   } else {
     dropped_ += batchLines_;
+    drops_.lines += batchLines_;
+    drops_.bytes += batch_.size();
   }
   batchLines_ = 0;
   clearSmall(batch_);

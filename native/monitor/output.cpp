@@ -6,11 +6,15 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "sys/time.hpp"
+
 namespace lightv {
 namespace {
 
 constexpr std::size_t kReadBytes = 16U << 10;
 constexpr std::size_t kDrainBytes = 2U << 20;
+/** With kReadBytes: 4 MiB a second. */
+constexpr std::uint64_t kRestUs = 4000;
 
 }  // namespace
 
@@ -23,8 +27,18 @@ void Output::detach(unsigned owner) {
   settle();
 }
 
+std::uint64_t Output::restsUntilUs() const {
+  return restsUntilUs_ != 0 && monotonicUs() < restsUntilUs_ ? restsUntilUs_ : 0;
+}
+
+int Output::readable() const {
+  return held_.empty() && restsUntilUs() == 0 ? source_.get() : -1;
+}
+
 void Output::pump() {
-  if (readable() >= 0) readOnce();
+  if (readable() < 0) return;
+  readOnce();
+  restsUntilUs_ = source_ && clients_.empty() && log_.isFlooded() ? monotonicUs() + kRestUs : 0;
 }
 
 /** True when there may be more. */

@@ -21,8 +21,14 @@ class Output {
   void attach(unsigned owner, Fd fd);
   void detach(unsigned owner);
 
-  /** The descriptor to poll for reading; -1 when there is none, or when a slow client holds the stream back. */
-  [[nodiscard]] int readable() const { return held_.empty() ? source_.get() : -1; }
+  /**
+   * The descriptor to poll for reading; -1 when there is none, or when a slow client holds the stream back, or when it
+   * rests.
+   */
+  [[nodiscard]] int readable() const;
+  /** A stream that floods the log and has no other reader is read slowly: to drop at full speed would take a processor
+   * that no budget of the workload counts. In microseconds of the monotonic clock; 0: it does not rest. */
+  [[nodiscard]] std::uint64_t restsUntilUs() const;
   /** Reads once and passes it on. Call it when readable() is. */
   void pump();
   /** The run has ended: takes all that is left in the pipe without waiting for anybody, and closes it. */
@@ -49,6 +55,7 @@ class Output {
   Stream stream_;
   Fd source_;
   std::vector<Client> clients_;
+  std::uint64_t restsUntilUs_ = 0;
   std::string held_;  // bytes that some client has not taken; empty while all keep up
 };
 

@@ -19,6 +19,7 @@ const std::vector<std::string_view>& statusWords() {
 }
 
 constexpr std::uint32_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t kMostBytes = std::numeric_limits<std::uint64_t>::max();
 constexpr pid_t kMaxPid = std::numeric_limits<pid_t>::max();
 
 /** Reads `path`, lets `fill` take what it knows, and forgives keys that a newer version wrote. */
@@ -72,6 +73,8 @@ std::string toJson(const StateRecord& state) {
   writer.member("initPid", state.initPid).member("monitorPid", state.monitorPid);
   writer.member("startedAt", state.startedAt).member("restartCount", state.restartCount);
   writer.member("warnings", state.warnings);
+  if (state.logDroppedLines != 0)
+    writer.member("logDroppedLines", state.logDroppedLines).member("logDroppedBytes", state.logDroppedBytes);
   if (state.exit) {
     writer.beginObject("exit");
     writeExit(writer, *state.exit);
@@ -105,6 +108,8 @@ Result<StateRecord> readState(const std::string& path) {
     reader.text("startedAt", state.startedAt);
     reader.number("restartCount", state.restartCount, 0U, kMaxCount);
     reader.texts("warnings", state.warnings);
+    reader.number("logDroppedLines", state.logDroppedLines, std::uint64_t{0}, kMostBytes);
+    reader.number("logDroppedBytes", state.logDroppedBytes, std::uint64_t{0}, kMostBytes);
     if (!reader.has("exit")) return;
     JsonReader inner = reader.object("exit");
     readExit(inner, state.exit.emplace());

@@ -35,6 +35,7 @@ struct StateRecord {
   std::uint32_t restartCount = 0;
   std::vector<std::string> warnings;
   std::optional<ExitInfo> exit;  // exited: how; else how the run before this one ended, when it was started again
+  std::uint64_t logDroppedLines = 0, logDroppedBytes = 0;  // since the monitor's start
 };
 
 /** exit.json. `startedAt` ties it to the run that it is about. */

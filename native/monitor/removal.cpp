@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "monitor/bounded_layer.hpp"
 #include "sys/file.hpp"
 
 namespace lightv {
@@ -76,6 +77,7 @@ bool hasVolumesMark(const std::string& directory) {
 }
 
 Status deleteHidden(const SandboxFiles& files) {
+  unmountLayer(files.goneDirectory());
   if (Status removed = removeTree(files.goneDirectory()); !removed) return removed;
   return removeTree(files.runDirectory());
 }

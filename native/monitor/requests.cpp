@@ -54,7 +54,25 @@ void Life::answer(unsigned id, ControlRequest request, Message& message) {
       spec_.restart = request.restart;
       reply({});
       return endIfUnwanted();
+    case ControlOp::change:
+      return reply(change(request));
   }
+}
+
+/** What the next run reads from the configuration counts for this one too. The layer first: it alone can fail. */
+Status Life::change(const ControlRequest& request) {
+  if (request.storageBytes && phase_ == Phase::running) {
+    if (!execution_.layer) {
+      return Error{"update", EINVAL, "its writable layer has no bound",
+                   "make a new sandbox with --storage-opt size=", true};
+    }
+    if (Status grown = execution_.layer.grow(*request.storageBytes); !grown) return grown;
+  }
+  if (request.log) {
+    spec_.log = *request.log;
+    log_.change(*request.log);
+  }
+  return {};
 }
 
 void Life::attach(unsigned id, const ControlRequest& request, Message& message) {

@@ -15,6 +15,8 @@
 namespace lightv {
 namespace {
 
+constexpr std::uint64_t kDropsUs = 1'000'000;
+
 /** Descriptors of one turn. -1 is skipped by poll(2). */
 class PollSet {
  public:
@@ -87,16 +89,38 @@ void Life::turn() {
   timePassed();
 }
 
+/** When time does the next thing, in microseconds; 0: never. */
+std::uint64_t Life::nextAtUs() const {
+  std::uint64_t next = phase_ == Phase::restarting ? restartAtUs_ : killAtUs_;
+  const std::uint64_t drops = log_.drops().lines == state_.logDroppedLines ? 0 : tellDropsAtUs_;
+  for (const std::uint64_t at : {releaseAtUs_, drops, log_.owesAtUs(), out_.restsUntilUs(), err_.restsUntilUs()}) {
+    if (at != 0 && (next == 0 || at < next)) next = at;
+  }
+  return next;
+}
+
 /** Milliseconds to the next thing that time does; -1: none. */
 int Life::timeLeft() const {
-  std::uint64_t at = phase_ == Phase::restarting ? restartAtUs_ : killAtUs_;
-  if (releaseAtUs_ != 0 && (at == 0 || releaseAtUs_ < at)) at = releaseAtUs_;
+  const std::uint64_t at = nextAtUs();
   if (at == 0) return -1;
   const std::uint64_t now = monotonicUs();
   return now >= at ? 0 : static_cast<int>(std::min<std::uint64_t>((at - now) / 1000 + 1, INT_MAX));
 }
 
+/** Lookers see in state.json what the log has lost; once a second at most. */
+void Life::tellDrops() {
+  const std::uint64_t now = monotonicUs();
+  const LogDrops& drops = log_.drops();
+  if (drops.lines == state_.logDroppedLines || now < tellDropsAtUs_) return;
+  tellDropsAtUs_ = now + kDropsUs;
+  state_.logDroppedLines = drops.lines;
+  state_.logDroppedBytes = drops.bytes;
+  (void)writeState();
+}
+
 void Life::timePassed() {
+  log_.settle();
+  tellDrops();
   if (timeLeft() != 0) return;
   const std::uint64_t now = monotonicUs();
   if (releaseAtUs_ != 0 && now >= releaseAtUs_) {

@@ -25,7 +25,7 @@ Status makeUpper(const std::string& upper, int rootMount) {
 
 }  // namespace
 
-Result<WritableLayer> makeWritableLayer(const std::string& directory, int rootMount,
+Result<WritableLayer> makeWritableLayer(const Spec& spec, const std::string& directory, int rootMount,
                                         std::vector<std::string>& warnings) {
   const Result<bool> overlay = liesOnOverlay(directory);
   if (!overlay) return overlay.error();
@@ -34,7 +34,13 @@ Result<WritableLayer> makeWritableLayer(const std::string& directory, int rootMo
     warnings.push_back("the writable layer is in memory and goes with each run: " + directory + " lies on an overlay");
     return WritableLayer{};
   }
-  WritableLayer layer{directory + "/upper", directory + "/work"};
+  WritableLayer layer{directory + "/upper", directory + "/work", {}};
+  // What an unbounded run before has left stays, and counts: a bound is for what is made with it.
+  if (spec.storageSizeBytes != 0 && !exists(layer.upper)) {
+    Result<BoundedLayer> bounded = BoundedLayer::open(directory, spec.storageSizeBytes);
+    if (!bounded) return bounded.error();
+    layer = {bounded->root() + "/upper", bounded->root() + "/work", std::move(*bounded)};
+  }
   if (Status status = makeDirs(layer.work); !status) return status.error();
   if (!exists(layer.upper)) {
     if (Status status = makeUpper(layer.upper, rootMount); !status) return status.error();

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/spec.hpp"
+#include "monitor/bounded_layer.hpp"
 #include "sys/result.hpp"
 
 namespace lightv {
@@ -11,14 +13,15 @@ namespace lightv {
 /** The upper and work directories of a layer on disk; both empty: one in memory, that goes with the run. */
 struct WritableLayer {
   std::string upper, work;
+  BoundedLayer bounded;  // where they lie, when the layer's size is bounded; keep it up to the start's end
 };
 
 /**
  * Makes the layer of a sandbox below its `directory`, whose image is mounted at `rootMount`, or gives the one that is
- * there. Where the directory lies on an overlay the layer is in memory, and `warnings` say so. On failure: what could
- * not be made.
+ * there; of `spec` the bound counts. Where the directory lies on an overlay the layer is in memory, and `warnings` say
+ * so. On failure: what could not be made.
  */
-Result<WritableLayer> makeWritableLayer(const std::string& directory, int rootMount,
+Result<WritableLayer> makeWritableLayer(const Spec& spec, const std::string& directory, int rootMount,
                                         std::vector<std::string>& warnings);
 
 }  // namespace lightv

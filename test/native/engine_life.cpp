@@ -165,7 +165,7 @@ TEST_CASE("engine: a running sandbox takes new limits and a new name, which stay
   const std::string id = home.run(std::move(request));
   Limits limits;
   limits.pidsMax = 33;
-  REQUIRE(home.engine().update(id, limits, std::nullopt).ok());
+  REQUIRE(home.engine().update(id, {.limits = limits}).ok());
   CHECK(home.info(id).spec.limits.pidsMax == 33);
   if (const auto stats = home.engine().stats(id); stats && stats->cgroup.pidsLimit)
     CHECK(*stats->cgroup.pidsLimit == 33);

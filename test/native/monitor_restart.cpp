@@ -78,10 +78,10 @@ TEST_CASE("restart: a policy that is taken away while it waits ends it; one give
   request.spec.restart = {RestartWhen::always, 0};
   const std::string id = home.run(std::move(request));
   REQUIRE(eventually([&] { return home.info(id).restartCount >= 1; }));
-  CHECK(home.engine().update(id, {}, RestartPolicy{}).ok());
+  CHECK(home.engine().update(id, {.restart = RestartPolicy{}}).ok());
   CHECK(eventually([&] { return home.info(id).status == SandboxStatus::exited; }));
   const std::string sleeper = home.run(home.request({"/bin/sleep", "1000"}));
-  REQUIRE(home.engine().update(sleeper, {}, RestartPolicy{RestartWhen::onFailure, 1}).ok());
+  REQUIRE(home.engine().update(sleeper, {.restart = RestartPolicy{RestartWhen::onFailure, 1}}).ok());
   // Not by kill(), which is the user's word: by the workload's own end.
   REQUIRE(::kill(home.info(sleeper).pid, SIGKILL) == 0);
   CHECK(eventually([&] { return home.info(sleeper).restartCount == 1 && home.info(sleeper).pid > 0; }));

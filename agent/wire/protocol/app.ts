@@ -16,6 +16,25 @@ export const AppImage = Type.Object({
   url: Type.Optional(Type.String({ pattern: "^https?://", maxLength: 2048 })),
 });
 
+const Rate = Type.Optional(Type.Integer({ minimum: 1 }));
+
+/** What may go to and from one block device of the device in a second; absent: not limited. */
+export const DeviceRates = Type.Object({
+  device: Type.String({ pattern: "^/dev/", maxLength: 256 }),
+  readBps: Rate,
+  writeBps: Rate,
+  readIops: Rate,
+  writeIops: Rate,
+});
+
+/** Bytes; bytes a second with a burst above them, 0: without a bound. What comes faster is dropped and counted. */
+export const LogBudget = Type.Object({
+  maxSize: Type.Optional(Type.Integer({ minimum: 4096 })),
+  maxFiles: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+  rate: Type.Optional(Count),
+  burst: Type.Optional(Type.Integer({ minimum: 65_536 })),
+});
+
 /** Absent: not limited, or the image's own budget. Bytes; thousandths of a CPU; processes. */
 export const Budget = Type.Object({
   memory: Type.Optional(Type.Integer({ minimum: 524_288 })),
@@ -23,6 +42,18 @@ export const Budget = Type.Object({
   cpus: Type.Optional(Type.Integer({ minimum: 1 })),
   cpuset: Type.Optional(Type.String({ pattern: "^[0-9,-]+$", maxLength: 256 })),
   pids: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Bytes of the writable layer, kept free for it on the disk. */
+  disk: Type.Optional(Type.Integer({ minimum: 16_777_216 })),
+  /** Open files of each process. */
+  files: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_048_576 })),
+  log: Type.Optional(LogBudget),
+  io: Type.Optional(
+    Type.Object({
+      /** Against other apps, 10 to 1,000. */
+      weight: Type.Optional(Type.Integer({ minimum: 10, maximum: 1000 })),
+      devices: Type.Optional(Type.Array(DeviceRates, { maxItems: 16 })),
+    }),
+  ),
 });
 
 export const AppMount = Type.Object({

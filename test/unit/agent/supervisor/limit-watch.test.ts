@@ -13,7 +13,7 @@ test("tells each kind of refusal, and only what has grown", () => {
     { limit: "memory", sums: { killed: 1 }, now: { limitBytes: 4096 } },
   ]);
   assert.equal(hits(before, { ...before, pidsRefused: 9, pids: 32, pidsLimit: 32 }, 15_000), [
-    { limit: "pids", sums: { refused: 2 }, now: { pids: 32, limit: 32 } },
+    { limit: "pids", sums: { refused: 2 }, now: { pids: 32, pidsLimit: 32 } },
   ]);
 });
 
@@ -55,4 +55,16 @@ test("a disk that is nearly full is told once, and again when there is room", as
     r.events("device.disk").map(({ data }) => data.low),
     [true, false],
   );
+});
+
+test("lines that a log did not take are told with their number, and a bounded layer once when it is nearly full", () => {
+  const before = { logDroppedLines: 5, logDroppedBytes: 500, layerUsedBytes: 10, layerLimitBytes: 1000, layerFreeInodes: 9 };
+  assert.equal(hits(before, before, 15_000), []);
+  assert.equal(hits(before, { ...before, logDroppedLines: 8, logDroppedBytes: 900 }, 15_000), [
+    { limit: "log", sums: { droppedLines: 3, droppedBytes: 400 }, now: {} },
+  ]);
+  const full = { ...before, layerUsedBytes: 960 };
+  assert.equal(hits(before, full, 15_000), [{ limit: "disk", sums: {}, now: { usedBytes: 960, limitBytes: 1000, freeInodes: 9 } }]);
+  assert.equal(hits(full, full, 15_000), [], "it is told when it fills up");
+  assert.is(hits(before, { ...before, layerFreeInodes: 0 }, 15_000)[0]?.limit, "disk", "no inode left is full, too");
 });

@@ -1,11 +1,10 @@
 import * as assert from "uvu/assert";
-import { type DeployFlags, specFromFlags } from "#fleet/cli/deploy-flags.ts";
+import { NO_LISTS as NONE, specFromFlags } from "#fleet/cli/deploy-flags.ts";
 import { ago, bytes, table } from "#fleet/cli/output.ts";
 import { parseBytes, parseCpus, parseDuration, parseInteger, withTag } from "#fleet/cli/values.ts";
 import { suite } from "#test/lib/suite.ts";
 
 const test = suite("fleet/cli/values");
-const NONE: DeployFlags = { env: [], label: [], port: [], volume: [], tmpfs: [] };
 
 test("sizes, CPUs and times are read as Docker's users write them", () => {
   assert.is(parseBytes("-m", "32m"), 33_554_432);
