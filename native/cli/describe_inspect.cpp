@@ -114,6 +114,7 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
       .member("NoNewPrivileges", spec.noNewPrivileges)
       .member("Seccomp", spec.seccomp)
       .member("SeccompProfile", seccompName(spec))
+      .member("Landlock", spec.landlock)
       .member("Sysctls", spec.sysctls);
   out.member("MaskedPaths", spec.maskPaths).member("Devices", spec.devices).member("GroupAdd", spec.groupAdd);
   out.member("OomScoreAdj", spec.oomScoreAdj)

@@ -41,11 +41,14 @@ Status addSecurityOption(Spec& spec, View value) {
   if (key == "seccomp" && !setting.empty()) return setSeccomp(spec, std::string(setting));
   if (key == "no-new-privileges" && (end == View::npos || setting == "true" || setting == "false")) {
     spec.noNewPrivileges = setting != "false";
+  } else if (key == "landlock" && (setting == "on" || setting == "off")) {
+    spec.landlock = setting == "on";
   } else if (key == "systempaths" && setting == "unconfined") {
     spec.maskPaths = false;
   } else {
-    return invalidValue("security-opt", value,
-                        "seccomp=FILE|unconfined, no-new-privileges=true|false or systempaths=unconfined");
+    return invalidValue(
+        "security-opt", value,
+        "seccomp=FILE|unconfined, no-new-privileges=true|false, landlock=on|off or systempaths=unconfined");
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include "cli/output.hpp"
 #include "cli/template.hpp"
 #include "cli/verbs.hpp"
+#include "core/landlock.hpp"
 #include "sys/file.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
@@ -73,7 +74,8 @@ Result<std::string> collect(const Engine& engine) {
       .member("MemTotal", static_cast<std::uint64_t>(memory.totalram) * memory.mem_unit);
   json.member("CgroupVersion", cgroupVersion())
       .member("Erofs", knowsFileSystem("erofs"))
-      .member("Overlay", knowsFileSystem("overlay"));
+      .member("Overlay", knowsFileSystem("overlay"))
+      .member("Landlock", landlockAbi());
   json.member("Root", engine.paths().root).member("RunRoot", engine.paths().run);
   return json.endObject().text();
 }
@@ -84,7 +86,7 @@ constexpr const char* kText =
     "Kernel:        {{.KernelVersion}}\nArchitecture:  {{.Architecture}}\nName:          {{.Name}}\nCPUs:          "
     "{{.NCPU}}\n"
     "Memory:        {{.MemTotal}}\nCgroups:       {{.CgroupVersion}}\nEROFS:         {{.Erofs}}\nOverlay:       "
-    "{{.Overlay}}\n"
+    "{{.Overlay}}\nLandlock:      {{if .Landlock}}version {{.Landlock}}{{else}}no{{end}}\n"
     "Root:          {{.Root}}\nRun root:      {{.RunRoot}}";
 
 int runInfo(const Engine& engine, const Parsed& parsed) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/landlock.hpp"
 #include "core/operation.hpp"
 #include "core/sysctl.hpp"
 #include "sys/text.hpp"
@@ -191,6 +192,9 @@ void describeProcess(std::vector<PlanLine>& lines, const Spec& spec) {
   lines.push_back({"user", spec.user.empty() ? "0" : spec.user});
   lines.push_back({"capabilities", spec.capabilities.empty() ? "none" : join(spec.capabilities, ",")});
   if (spec.noNewPrivileges) lines.push_back({"no_new_privs", ""});
+  const LandlockRules wall = landlockRules(spec, LandlockFor::workload);
+  if (wall.tree) lines.push_back({"landlock", "no changes of mounts, no block devices"});
+  if (wall.abstractSockets) lines.push_back({"landlock", "no abstract sockets of others"});
   if (spec.seccomp) lines.push_back({"seccomp", spec.seccompProfile.empty() ? "default" : "own profile"});
   lines.push_back({"exec", join(spec.args, " ")});
 }

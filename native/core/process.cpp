@@ -101,6 +101,11 @@ void installFilter(const Process& process, const Reporter& reporter) {
     reporter.fail("seccomp", "", errno);
 }
 
+// A kernel that has it and refuses, for an engine under sixteen walls already, is no reason to run nothing.
+void raiseWall(const Process& process, const Reporter& reporter) {
+  if (const int err = restrictSelf(process.landlock); err != 0) reporter.warn("landlock", "", err);
+}
+
 void becomeUser(const Process& process, const Reporter& reporter) {
   const UserIds& user = process.user;
   if (sys::setGroups(user.groups.size(), user.groups.data()) < 0) reporter.fail("setgroups", "", errno);
@@ -126,6 +131,7 @@ void lockDown(const Process& process, const Reporter& reporter) {
   closeTheRest();
   if (!process.noNewPrivileges) return;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) reporter.fail("no_new_privs", "", errno);
+  raiseWall(process, reporter);
 }
 
 /** What a workload that runs as another user than root wants of its streams and ids. */
@@ -193,9 +199,12 @@ void runProcess(const Process& process, int slave, const Reporter& reporter) {
   joinKeyring(process, reporter);
   (void)::umask(022);
   resetSignals();
-  // Without no_new_privs only CAP_SYS_ADMIN may install a filter, so then it comes before that goes; the default
-  // profile lets the calls below pass.
-  if (!process.noNewPrivileges) installFilter(process, reporter);
+  // Without no_new_privs only CAP_SYS_ADMIN may raise the wall or install a filter, so then these come before that
+  // goes; the default profile lets the calls below pass.
+  if (!process.noNewPrivileges) {
+    raiseWall(process, reporter);
+    installFilter(process, reporter);
+  }
   dropRights(process, reporter);
   // Credentials that change clear it, so not earlier; init ends its sandbox itself, this is for when there is none.
   if (::getpid() == 1) (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/capabilities.hpp"
+#include "core/landlock.hpp"
 #include "core/launch.hpp"
 #include "core/report.hpp"
 #include "core/spec.hpp"
@@ -33,6 +34,7 @@ struct Process {
   bool noNewPrivileges = true;
   sock_fprog filter{};  // len 0: none
   unsigned filterFlags = 0;
+  LandlockRules landlock;
   std::vector<sock_filter> ownFilter;  // where a profile of the user's own lies; the default is the program's
   struct Limit {
     int resource = 0;

@@ -125,6 +125,7 @@ Result<Process> prepareProcess(const Spec& spec, const UserIds& user, const Stdi
   if (!set) return set.error();
   process.capabilities = *set;
   if (Status added = addLimits(spec, process); !added) return added.error();
+  process.landlock = landlockRules(spec, LandlockFor::workload);
   if (spec.seccomp) {
     if (Status added = addFilter(process, spec.seccompProfile); !added) return added.error();
   }
@@ -140,11 +141,14 @@ Result<Process> prepareExec(const Spec& spec, const ExecSpec& exec, const UserId
   merged.cwd = exec.cwd.empty() ? spec.cwd : exec.cwd;
   merged.terminal = exec.terminal;
   if (exec.privileged) {
+    merged.landlock = false;
     merged.seccomp = false;
     merged.seccompProfile.clear();
     merged.capabilities.assign(capabilityNames().begin(), capabilityNames().end());
   }
-  return prepareProcess(merged, user, stdio);
+  Result<Process> process = prepareProcess(merged, user, stdio);
+  if (process) process->landlock = landlockRules(merged, LandlockFor::exec);
+  return process;
 }
 
 }  // namespace lightv

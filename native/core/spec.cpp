@@ -123,7 +123,7 @@ void writeSecurity(JsonWriter& writer, const Spec& spec) {
   writeRlimits(writer, spec);
   writer.member("capabilities", spec.capabilities).member("noNewPrivileges", spec.noNewPrivileges);
   writer.member("seccomp", spec.seccomp).member("maskPaths", spec.maskPaths).member("oomScoreAdj", spec.oomScoreAdj);
-  writer.member("sysctls", spec.sysctls);
+  writer.member("sysctls", spec.sysctls).member("landlock", spec.landlock);
   if (!spec.seccompProfile.empty()) writer.member("seccompProfile", spec.seccompProfile);
   writer.member("shmSizeBytes", spec.shmSizeBytes);
 }
@@ -189,7 +189,7 @@ void writeSpecSettings(JsonWriter& writer, const Spec& spec) {
   if (out.differs(&Spec::rlimits)) writeRlimits(writer, spec);
   out.member("noNewPrivileges", &Spec::noNewPrivileges).member("seccomp", &Spec::seccomp);
   out.member("seccompProfile", &Spec::seccompProfile);
-  out.member("sysctls", &Spec::sysctls);
+  out.member("sysctls", &Spec::sysctls).member("landlock", &Spec::landlock);
   out.member("maskPaths", &Spec::maskPaths).member("oomScoreAdj", &Spec::oomScoreAdj);
   out.member("shmSizeBytes", &Spec::shmSizeBytes).member("stopSignal", &Spec::stopSignal);
   out.member("stopTimeoutMs", &Spec::stopTimeoutMs);
@@ -265,6 +265,7 @@ void readSpecSettings(JsonReader& reader, Spec& spec) {
   if (!spec.seccompProfile.empty() && !spec.seccomp) reader.fail("seccompProfile", "excludes seccomp: false");
   reader.boolean("maskPaths", spec.maskPaths);
   reader.textMap("sysctls", spec.sysctls);
+  reader.boolean("landlock", spec.landlock);
   reader.number("oomScoreAdj", spec.oomScoreAdj, -1000, 1000);
   reader.number("shmSizeBytes", spec.shmSizeBytes, std::uint64_t{4096}, maxBytes);
   reader.number("stopSignal", spec.stopSignal, 1, 64);

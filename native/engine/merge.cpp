@@ -47,7 +47,7 @@ Status mergeRights(const CreateRequest& request, Spec& spec) {
   if (!capabilities) return capabilities.error();
   spec.capabilities = std::move(*capabilities);
   if (request.privileged) {
-    spec.maskPaths = spec.noNewPrivileges = false;
+    spec.maskPaths = spec.noNewPrivileges = spec.landlock = false;
     spec.seccomp = !spec.seccompProfile.empty();  // a profile that was asked for holds, as in Docker
   }
   if (Status checked = checkSysctls(spec); !checked) return checked;

@@ -81,7 +81,8 @@ std::string poolSocket(const Paths& paths, const std::string& imageDigest) {
 bool isOrdinary(const CreateRequest& request) {
   const Spec& spec = request.spec;
   const bool rights = request.capAdd.empty() && request.capDrop.empty() && !request.privileged &&
-                      spec.noNewPrivileges && spec.seccomp && spec.seccompProfile.empty() && spec.maskPaths;
+                      spec.noNewPrivileges && spec.seccomp && spec.seccompProfile.empty() && spec.landlock &&
+                      spec.maskPaths;
   const bool place = spec.network == Network::none && spec.userns == UserNamespace::host && spec.devices.empty() &&
                      spec.sysctls.empty() && spec.mounts.empty() && !spec.readOnlyRoot;
   return rights && place && spec.init && !spec.terminal;

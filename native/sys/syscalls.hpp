@@ -29,6 +29,7 @@ enum class Call : std::uint32_t {
   pidfdOpen = 1U << 6,
   closeRange = 1U << 7,
   setnsPidfd = 1U << 8,
+  landlock = 1U << 9,
 };
 
 /** Bits of the calls that fail with ENOSYS. For tests alone; MissingCall sets it back. */
@@ -119,6 +120,17 @@ inline int capGet(void* header, void* data) {
 }
 inline int seccomp(unsigned operation, unsigned flags, const void* arguments) {
   return static_cast<int>(::syscall(SYS_seccomp, operation, flags, arguments));
+}
+/** A ruleset's descriptor, or with LANDLOCK_CREATE_RULESET_VERSION the interface's version (5.13). */
+inline int landlockCreateRuleset(const void* attributes, std::size_t size, unsigned flags) {
+  return isMissing(Call::landlock) ? -1
+                                   : static_cast<int>(::syscall(SYS_landlock_create_ruleset, attributes, size, flags));
+}
+inline int landlockAddRule(int ruleset, int type, const void* rule) {
+  return static_cast<int>(::syscall(SYS_landlock_add_rule, ruleset, type, rule, 0));
+}
+inline int landlockRestrictSelf(int ruleset) {
+  return static_cast<int>(::syscall(SYS_landlock_restrict_self, ruleset, 0));
 }
 inline ssize_t randomBytes(void* buffer, std::size_t size) {
   return ::syscall(SYS_getrandom, buffer, size, 0);

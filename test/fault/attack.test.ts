@@ -3,7 +3,9 @@
  * off; that the attacks are real shows in a privileged sandbox, where they get through.
  */
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { globSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
@@ -15,7 +17,7 @@ import { suite, type TestContext } from "#test/lib/suite.ts";
 const test = suite("fault/attack");
 const sources = join(dirname(fileURLToPath(import.meta.url)), "attack");
 /** Fewer lines than this, and the attacker has ended early. */
-const ATTACKS = 85;
+const ATTACKS = 86;
 /** What a privileged sandbox lets through on any kernel: mounts, namespaces, keyrings, modules, devices… */
 const REAL = 30;
 
@@ -76,6 +78,32 @@ for (const [who, flags] of [
     );
     assert.is((await runtime.status())?.taken, 1, "it was a prepared one");
   });
+
+/** A socket without a path, which everything in a network namespace can name. Closed with the test. */
+async function listenAbstractly(t: TestContext): Promise<string> {
+  const name = `lightv-attack-${process.pid}`;
+  const server = createServer((socket) => socket.destroy());
+  server.listen(`\0${name}`);
+  await once(server, "listening");
+  t.cleanup(() => {
+    server.close();
+  });
+  return name;
+}
+
+test("with the host's network, its abstract sockets are out of reach behind Landlock, also for exec", async (t) => {
+  if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
+  if (Number(await box.ok("info", "-f", "{{.Landlock}}")) < 6) return t.skip("this kernel's Landlock has no scopes (Linux 6.12)");
+  const name = await listenAbstractly(t);
+  const reached = (attempts: Attempt[]) => attempts.filter(({ reached }) => reached).map((attempt) => attempt.name.split(" ")[0]);
+  const flags = ["--network", "host", "-e", `ATTACK_SOCKET=${name}`];
+  assert.equal(reached(await attack(t, ...flags)), []);
+  assert.equal(reached(await attack(t, ...flags, "--security-opt", "landlock=off")), ["abstract"], "without it they are");
+  await box.ok("run", "-d", "--name", "base", ...flags, "attack", "sleep", "100");
+  const execed = await box.ok("exec", "base", "/bin/attacker");
+  assert.match(execed, /^held abstract socket outside/m);
+  await box.ok("rm", "-f", "base");
+});
 
 test("the attacks are real: a privileged sandbox lets them through", async (t) => {
   const through = (await attack(t, "--privileged")).filter(({ reached }) => reached);

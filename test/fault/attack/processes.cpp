@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -157,6 +160,19 @@ Result lowerOomScore() {
   return file.good() ? reached("-1000") : held("refused");
 }
 
+/** The test listens on it in the host's network, where the kernel has what keeps it out of reach. */
+Result abstractSocketOutside() {
+  const char* name = std::getenv("ATTACK_SOCKET");
+  if (name == nullptr) return held("nobody listens");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (void)std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "%s", name);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + std::strlen(name));
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return reached(name);
+  return held(nameOf(errno));
+}
+
 }  // namespace
 
 std::vector<Attack> processAttacks() {
@@ -177,6 +193,7 @@ std::vector<Attack> processAttacks() {
       {"inheritable capabilities", inheritable},
       {"bounding set", rightsBeyondMine},
       {"oom_score_adj", lowerOomScore},
+      {"abstract socket outside", abstractSocketOutside},
   };
 }
 
