@@ -14,8 +14,8 @@ using namespace lightv;
 
 namespace {
 
-/** So large that its middle comes only by itself: the kernel maps up to 64 KiB around what is used. */
-constexpr std::size_t kSize = 512U << 10;
+/** So large that its middle comes only by itself: the kernel maps up to 2 MiB around what is used. */
+constexpr std::size_t kSize = 4U << 20;
 alignas(4096) const char kConstant[kSize] = {'a'};
 std::string written;
 
