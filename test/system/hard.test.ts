@@ -136,6 +136,8 @@ test(
       mount /dev/vdb /mnt && cp -a /var/. /mnt/ && umount /mnt
       echo '/dev/vdb /var ext4 defaults 0 2' >>/etc/fstab`);
     await machine.reboot();
+    // The channel answers before all file systems are mounted.
+    await machine.ok("systemctl is-system-running --wait");
     assert.is(await machine.ok("findmnt -no SOURCE /var"), "/dev/vdb");
     await device.online();
     await device.deploy("idle", "idle:1");
