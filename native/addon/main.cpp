@@ -42,8 +42,8 @@ Napi::Value sdNotify(const Napi::CallbackInfo& info) {
 }
 
 /**
- * Gives memory back once the caller's thread is at rest. What it does meanwhile it would fetch again at once: its way from
- * here back to epoll_wait(2) alone is some 2 MB of Node's program.
+ * Gives memory back once the caller's thread is at rest. What it does meanwhile it would fetch again at once: its way
+ * from here back to epoll_wait(2) alone is some 2 MB of Node's program.
  */
 Napi::Value releaseMemory(const std::shared_ptr<Context>& context, const Napi::CallbackInfo& info) {
   context->quietly([] {

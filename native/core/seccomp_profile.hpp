@@ -26,6 +26,7 @@ struct SeccompCondition {
 
 struct KernelVersion {
   unsigned major = 0, minor = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): the check stumbles over the zero that a comparison is compared with
   auto operator<=>(const KernelVersion&) const = default;
 };
 

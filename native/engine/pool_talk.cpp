@@ -78,6 +78,10 @@ std::string poolSocket(const Paths& paths, const std::string& imageDigest) {
   return poolDirectory(paths) + "/" + imageDigest.substr(imageDigest.find(':') + 1) + ".sock";
 }
 
+std::string poolMountPoint(const Paths& paths, const std::string& imageDigest) {
+  return poolDirectory(paths) + "/" + imageDigest.substr(imageDigest.find(':') + 1) + ".image";
+}
+
 bool isOrdinary(const CreateRequest& request) {
   const Spec& spec = request.spec;
   const bool rights = request.capAdd.empty() && request.capDrop.empty() && !request.privileged &&

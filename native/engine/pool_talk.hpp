@@ -43,6 +43,8 @@ std::string wishesFile(const Paths& paths);
 std::string poolDirectory(const Paths& paths);
 /** Where prepared sandboxes of an image accept. */
 std::string poolSocket(const Paths& paths, const std::string& imageDigest);
+/** Where the keeper mounts an image, on kernels that clone no other mounts. */
+std::string poolMountPoint(const Paths& paths, const std::string& imageDigest);
 
 /** False for what no prepared sandbox has: another network, user namespace, rights, a terminal. A cheap first look. */
 bool isOrdinary(const CreateRequest& request);

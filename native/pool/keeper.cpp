@@ -60,10 +60,12 @@ unsigned defaultMost() {
 }
 
 /** Sockets of shelves that a killed keeper has left: nobody accepts there. */
-void removeStaleSockets(const std::string& directory) {
+void removeStale(const std::string& directory) {
   const Result<std::vector<std::string>> names = listDir(directory);
   for (const std::string& name : names ? *names : std::vector<std::string>()) {
-    if (name.ends_with(".sock")) (void)unlink(std::string(directory).append("/").append(name).c_str());
+    const std::string path = std::string(directory).append("/").append(name);
+    if (name.ends_with(".sock")) (void)unlink(path.c_str());
+    if (name.ends_with(".image")) (void)rmdir(path.c_str());
   }
 }
 
@@ -78,7 +80,7 @@ Status Keeper::open() {
     return Error{"start the runtime", EBUSY, directory, "another one runs there: lightv runtime status"};
   }
   lock_ = std::move(*lock);
-  removeStaleSockets(directory);
+  removeStale(directory);
   (void)engine_.sweep();
   Result<Fd> control = listenSeqpacket(keeperSocket(engine_.paths()));
   if (!control) return control.error();
@@ -93,6 +95,7 @@ Status Keeper::open() {
 Status Keeper::serve() {
   while (!over_) turn();
   closeAll();
+  shelves_.clear();
   return {};
 }
 
@@ -313,7 +316,9 @@ Status Keeper::openShelf(const std::string& digest) {
   image.info = std::move(*info);
   Result<ImageMount> mount = mountImage(image.path, digest, engine_.paths().root + "/unpacked");
   if (!mount) return mount.error();
-  image.mount = std::move(mount->mount);
+  Result<HeldMount> held = HeldMount::hold(std::move(mount->mount), poolMountPoint(engine_.paths(), digest));
+  if (!held) return held.error();
+  image.mount = std::move(*held);
   auto shelf = std::make_unique<Shelf>(std::move(image), std::move(*file));
   if (Status opened = shelf->open(engine_.paths()); !opened) return opened;
   shelves_[digest] = std::move(shelf);

@@ -6,6 +6,7 @@
 
 #include "image/image.hpp"
 #include "monitor/layout.hpp"
+#include "pool/held_mount.hpp"
 #include "sys/fd.hpp"
 
 namespace lightv {
@@ -14,7 +15,7 @@ namespace lightv {
 struct PoolImage {
   ImageInfo info;
   std::string path;
-  Fd mount;  // one for all of them: what one has read of it is in memory for the next
+  HeldMount mount;  // one for all of them: what one has read of it is in memory for the next
 };
 
 /** The name (comm) of a member that waits. */

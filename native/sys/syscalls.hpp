@@ -30,6 +30,7 @@ enum class Call : std::uint32_t {
   closeRange = 1U << 7,
   setnsPidfd = 1U << 8,
   landlock = 1U << 9,
+  cloneDetached = 1U << 10,  // open_tree(2) of a mount that is attached nowhere
 };
 
 /** Bits of the calls that fail with ENOSYS. For tests alone; MissingCall sets it back. */

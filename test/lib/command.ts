@@ -82,6 +82,7 @@ export class Box {
     const { stdout } = await this.lightv(["ps", "-aq", "--no-trunc"]);
     const ids = stdout.split("\n").filter((id) => id !== "");
     if (ids.length > 0) await this.lightv(["rm", "-f", ...ids]);
-    await rm(this.directory, { recursive: true, force: true });
+    // A sandbox with --rm may still be going when its command has ended.
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 }

@@ -1,5 +1,6 @@
 // What happens to prepared sandboxes and their keeper must hurt no start, and leave nothing.
 #include "pool_fixture.hpp"
+#include "sys/syscalls.hpp"
 
 using namespace pooltest;
 
@@ -163,4 +164,31 @@ TEST_CASE("pool: a second keeper does not start, and a new one clears what a kil
   pool.start(1);
   CHECK(pool.awaitReady(1));
   CHECK(runPrepared(home, pool.shell("true")).prepared);
+}
+
+TEST_CASE("pool: a kernel that clones attached mounts only has prepared sandboxes too, and the host sees no mount") {
+  if (!canRun()) return;
+  const sys::MissingCall missing(sys::Call::cloneDetached);
+  const Home home;
+  Pool pool(home, 2);
+  const std::string point = poolMountPoint(home.paths(), pool.digest());
+  const auto mountsOf = [](pid_t pid) {
+    const Result<std::string> text = readFile("/proc/" + std::to_string(pid) + "/mountinfo");
+    return text ? *text : std::string();
+  };
+  CHECK(mountsOf(pool.pid()).find(point) != std::string::npos);
+  CHECK(mountsOf(::getpid()).find(point) == std::string::npos);
+  const Ran ran = runPrepared(home, pool.shell("cat /proc/self/mountinfo"));
+  CHECK(ran.prepared);
+  CHECK(ran.out.find(point) == std::string::npos);
+  // As a kill leaves it: an empty directory, which the next one takes.
+  pool.end(SIGKILL);
+  CHECK(exists(point));
+  pool.start(2);
+  REQUIRE(pool.awaitReady(2));
+  CHECK(runPrepared(home, pool.shell("true")).prepared);
+  REQUIRE(home.engine().images().removeImage(pool.digest()).ok());
+  CHECK(eventually([&] { return pool.idle().empty() && !exists(point); }));
+  pool.end(SIGTERM);
+  CHECK(eventually([&] { return home.isQuiet(); }));
 }

@@ -300,7 +300,7 @@ test(
     const d = device(t);
     const count = 700_000;
     const script = `seq 0 ${count - 1}; sleep 1000`;
-    d.start(1, [await d.app("loud", ["/bin/busybox", "sh", "-c", script])]);
+    d.start(1, [await d.app("loud", ["/bin/busybox", "sh", "-c", script], { budget: { log: { rate: 0 } } })]);
     await d.until("running", () => d.report("loud")?.phase === "running");
     const path = d.engine.logPath(d.supervisor.sandboxOf("loud"));
     const follower = new LogReader(path);
