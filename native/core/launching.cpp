@@ -135,7 +135,9 @@ Status beginLaunch(Launching& launch, Launched& launched) {
   const pid_t pid = cloneProcess(namespaceFlags(launch.spec), launch.cgroup.get(), joinedV2);
   if (pid < 0) {
     return Error{"clone", errno, "new namespaces",
-                 "root is needed, and a kernel with pid, mount, uts, ipc and net namespaces"};
+                 launch.spec.userns == UserNamespace::automatic
+                     ? "does this kernel allow user namespaces? --userns host does without"
+                     : "root is needed, and a kernel with pid, mount, uts, ipc and net namespaces"};
   }
   if (pid == 0) childMain(launch, joinedV2);
   launch.reportChild.reset();

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lint, sources } from "../../cross-build/lint.ts";
 import { buildNative } from "../../cross-build/native.ts";
+import { doctest } from "./doctest.ts";
+import { runOlderKernels } from "./older-kernels.ts";
 import { capture, type Outcome } from "./run-suites.ts";
 
 export async function runLint(): Promise<Outcome[]> {
@@ -11,24 +13,10 @@ export async function runLint(): Promise<Outcome[]> {
   return results.map(({ name, ok, output }) => ({ name: `lint/${name}`, passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output }));
 }
 
-/** doctest's own count, from its summary line; a sanitizer's report ends the process with another code. */
+/** All native tests, then those that older kernels concern on what seem to be such. */
 export async function runNative(top: string): Promise<Outcome[]> {
   const directory = buildNative(top, "asan");
-  const env = { ...process.env, ASAN_OPTIONS: "detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS: "print_stacktrace=1" };
-  const { code, output } = await capture(join(directory, "lightv-tests"), ["--no-colors"], undefined, env);
-  const summary = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(output);
-  const [passed, failed] = [Number(summary?.[2] ?? 0), Number(summary?.[3] ?? 0)];
-  const broken = code !== 0 && failed === 0 ? 1 : 0;
-  const skipped = [...output.matchAll(/^SKIPPED (.*)$/gm)].map((match) => `native: ${match[1]}`);
-  return [
-    {
-      name: "native (ASan, UBSan)",
-      passed: passed - skipped.length,
-      failed: failed + broken,
-      skipped,
-      output: `${output}\nexit code ${code}`,
-    },
-  ];
+  return [await doctest("native (ASan, UBSan)", join(directory, "lightv-tests"), ["--no-colors"]), ...(await runOlderKernels(directory))];
 }
 
 /** Each target for `seconds`, from its kept corpus, all at once. */
