@@ -221,9 +221,9 @@ Status addLogOption(Spec& spec, View value) {
 }
 
 Status addStorageOption(Spec& spec, View value) {
-  constexpr std::uint64_t least = 16U << 20;
   const auto size = value.starts_with("size=") ? parseSize(value.substr(5)) : std::nullopt;
-  if (!size || *size < least) return invalidValue("storage-opt", value, "size= and a size from 16m, such as size=64m");
+  if (!size || *size < kLeastLayerBytes)
+    return invalidValue("storage-opt", value, "size= and a size from 16m, such as size=64m");
   spec.storageSizeBytes = *size;
   return {};
 }

@@ -40,9 +40,10 @@ int allowMoves(int ruleset) {
 LandlockRules landlockRules(const Spec& spec, LandlockFor who) {
   LandlockRules rules;
   if (!spec.landlock) return rules;
-  rules.abstractSockets = spec.network == Network::host;
-  // A process outside can look into one inside, not the other way: what exec starts is for looking in.
+  // A process outside can look into one inside, not the other way, nor one behind a wall of its own: what exec starts
+  // is for looking in.
   if (who == LandlockFor::exec) return rules;
+  rules.abstractSockets = spec.network == Network::host;
   const auto has = [&](const char* name) {
     return std::find(spec.capabilities.begin(), spec.capabilities.end(), name) != spec.capabilities.end();
   };

@@ -248,6 +248,9 @@ void readSpecSettings(JsonReader& reader, Spec& spec) {
   reader.boolean("init", spec.init);
   reader.boolean("readOnlyRoot", spec.readOnlyRoot);
   reader.number("storageSizeBytes", spec.storageSizeBytes, std::uint64_t{0}, maxBytes);
+  if (spec.storageSizeBytes != 0 && spec.storageSizeBytes < kLeastLayerBytes) {
+    reader.fail("storageSizeBytes", "must be 0 or at least 16777216");
+  }
   readMounts(reader, spec.mounts);
   reader.texts("devices", spec.devices);
   reader.word("network", spec.network, networks());

@@ -64,6 +64,9 @@ struct RestartPolicy {
   bool operator==(const RestartPolicy&) const = default;
 };
 
+/** Of a bounded writable layer: a journal, inodes and something to write take so much. */
+constexpr std::uint64_t kLeastLayerBytes = 16U << 20;
+
 struct LogOptions {
   std::uint64_t maxSizeBytes = 1U << 20;
   std::uint32_t maxFiles = 3;

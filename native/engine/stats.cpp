@@ -34,7 +34,7 @@ Result<SandboxStats> Engine::stats(const std::string& id) const {
     stats.logDroppedLines = state->logDroppedLines;
     stats.logDroppedBytes = state->logDroppedBytes;
   }
-  if (info->spec.storageSizeBytes != 0) addLayer(info->initPid, stats);
+  if (info->spec.storageSizeBytes != 0 && !info->spec.readOnlyRoot) addLayer(info->initPid, stats);
   stats.monotonicUs = monotonicUs();
   return stats;
 }

@@ -13,6 +13,9 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "image/loop.hpp"
@@ -97,6 +100,12 @@ Status makeFileSystem(const std::string& path) {
                "size= out"};
 }
 
+Status syncFile(const std::string& path) {
+  const Result<Fd> fd = openFile(path, O_RDONLY);
+  if (!fd) return fd.error();
+  return fsync(fd->get()) == 0 ? Status() : Status(Error{"fsync", errno, path});
+}
+
 /** Under its name only when it is whole: a start that is killed here leaves what the next one replaces. */
 Status make(const std::string& file, std::uint64_t bytes) {
   const std::string fresh = file + ".new";
@@ -110,18 +119,22 @@ Status make(const std::string& file, std::uint64_t bytes) {
     }
   }
   Status made = makeFileSystem(fresh);
+  if (made.ok()) made = syncFile(fresh);
   if (made.ok() && rename(fresh.c_str(), file.c_str()) != 0) made = Error{"rename", errno, fresh};
   if (!made) unlink(fresh.c_str());
-  return made;
+  return made.ok() ? syncDir(parentPath(file)) : made;
 }
 
 /** Two mounts of one file through two devices would destroy it. */
 bool isAttached(const std::string& file) {
+  // sysfs has the path without links.
+  std::array<char, PATH_MAX> real{};
+  if (realpath(file.c_str(), real.data()) == nullptr) return false;
   const Result<std::vector<std::string>> devices = listDir("/sys/block");
   for (const std::string& name : devices ? *devices : std::vector<std::string>()) {
     if (!name.starts_with("loop")) continue;
     const Result<std::string> behind = readFile("/sys/block/" + name + "/loop/backing_file");
-    if (behind && trim(*behind) == file) return true;
+    if (behind && trim(*behind) == real.data()) return true;
   }
   return false;
 }
@@ -133,6 +146,24 @@ Status awaitDetached(const std::string& file) {
     (void)::poll(nullptr, 0, 10);
   }
   return {};
+}
+
+/**
+ * What the file system takes itself to have, from its superblock (kernel, Documentation/filesystems/ext4/super.rst).
+ * Not the file's size: a growth that was cut off leaves the one behind the other.
+ */
+Result<std::uint64_t> fileSystemBytes(int device, const std::string& name) {
+  constexpr off_t kSuperblock = 1024;
+  constexpr std::size_t kBlocksLow = 0x4, kBlocksHigh = 0x150;
+  std::array<char, 1024> super{};
+  if (pread(device, super.data(), super.size(), kSuperblock) != static_cast<ssize_t>(super.size())) {
+    return Error{"read the superblock", errno, name};
+  }
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;
+  std::memcpy(&low, super.data() + kBlocksLow, sizeof low);
+  std::memcpy(&high, super.data() + kBlocksHigh, sizeof high);
+  return (std::uint64_t{high} << 32 | low) * kBlock;
 }
 
 }  // namespace
@@ -178,9 +209,9 @@ Result<BoundedLayer> BoundedLayer::open(const std::string& directory, std::uint6
   Result<Fd> top = openFile(layer.mountPoint_, O_RDONLY | O_DIRECTORY);
   if (!top) return top.error();
   layer.top_ = std::move(*top);
-  struct stat stat {};
-  if (fstat(file->get(), &stat) != 0) return Error{"stat", errno, layer.file_};
-  if (static_cast<std::uint64_t>(stat.st_size) < bytes) {
+  const Result<std::uint64_t> has = fileSystemBytes(layer.device_.get(), layer.file_);
+  if (!has) return has.error();
+  if (*has < bytes) {
     if (Status grown = layer.grow(bytes); !grown) return grown.error();
   }
   return layer;
@@ -188,16 +219,17 @@ Result<BoundedLayer> BoundedLayer::open(const std::string& directory, std::uint6
 
 Status BoundedLayer::grow(std::uint64_t bytes) const {
   bytes -= bytes % kBlock;
-  struct stat stat {};
-  if (::stat(file_.c_str(), &stat) != 0) return Error{"stat", errno, file_};
-  const auto now = static_cast<std::uint64_t>(stat.st_size);
-  if (bytes == now) return {};
-  if (bytes < now) {
-    return Error{"update", EINVAL, "the writable layer has " + std::to_string(now) + " bytes already",
+  const Result<std::uint64_t> now = fileSystemBytes(device_.get(), file_);
+  if (!now) return now.error();
+  if (bytes == *now) return {};
+  if (bytes < *now) {
+    return Error{"update", EINVAL, "the writable layer has " + std::to_string(*now) + " bytes already",
                  "it can grow, not shrink: make a new sandbox", true};
   }
   const Result<Fd> file = openFile(file_, O_RDWR | O_NOFOLLOW);
   if (!file) return file.error();
+  struct stat stat {};
+  if (fstat(file->get(), &stat) != 0) return Error{"stat", errno, file_};
   if (Status room = allocate(file->get(), bytes, file_); !room) {
     if (ftruncate(file->get(), stat.st_size) != 0) return Error{"truncate", errno, file_};
     return room;
@@ -206,13 +238,19 @@ Status BoundedLayer::grow(std::uint64_t bytes) const {
   const std::uint64_t blocks = bytes / kBlock;
   if (ioctl(top_.get(), kResizeExt4, &blocks) == 0) return {};
   const Error refused{"EXT4_IOC_RESIZE_FS", errno, file_, errno == EPERM ? "it needs CAP_SYS_RESOURCE" : ""};
-  // The file system knows nothing of what has been added: the disk gets it back.
-  if (ftruncate(file->get(), stat.st_size) == 0) (void)ioctl(device_.get(), LOOP_SET_CAPACITY);
+  // The disk gets back what the file system knows nothing of. It grows in steps: one that it took must stay.
+  const Result<std::uint64_t> after = fileSystemBytes(device_.get(), file_);
+  const bool untouched = after.ok() && *after == *now;
+  if (untouched && ftruncate(file->get(), stat.st_size) == 0) (void)ioctl(device_.get(), LOOP_SET_CAPACITY);
   return refused;
 }
 
 void BoundedLayer::hide() {
   if (std::exchange(visible_, false)) (void)umount2(mountPoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+bool BoundedLayer::isThere(const std::string& directory) {
+  return exists(fileOf(directory));
 }
 
 void unmountLayer(const std::string& directory) {

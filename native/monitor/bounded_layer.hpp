@@ -10,9 +10,6 @@
 
 namespace lightv {
 
-/** A journal, inodes and something to write take so much. */
-constexpr std::uint64_t kLeastLayerBytes = 16U << 20;
-
 /** The file system, in reach at root() only while this object is there: a mount namespace made meanwhile keeps it. */
 class BoundedLayer {
  public:
@@ -29,6 +26,9 @@ class BoundedLayer {
    * before.
    */
   static Result<BoundedLayer> open(const std::string& directory, std::uint64_t bytes);
+
+  /** Has the sandbox in `directory` one from before? */
+  static bool isThere(const std::string& directory);
 
   [[nodiscard]] std::string root() const { return mountPoint_; }
   /** Lets a running one grow to `bytes`, at once. EINVAL: it has more, and can't shrink. */

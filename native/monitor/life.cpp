@@ -141,6 +141,8 @@ void Life::takeExecution(Execution execution) {
 void Life::runEnded() {
   out_.drain();
   err_.drain();
+  state_.logDroppedLines = log_.drops().lines;
+  state_.logDroppedBytes = log_.drops().bytes;
   ExitInfo exit = howItEnded(execution_);
   if (!shallRestart(spec_.restart, exit.exitCode, state_.restartCount, stopped_)) return finish(std::move(exit));
   phase_ = Phase::restarting;
@@ -160,6 +162,7 @@ void Life::startAgain() {
     if (Result<Spec> spec = parseSpec(*text)) {
       spec->restart = spec_.restart;
       spec_ = std::move(*spec);
+      log_.change(spec_.log);
     }
   }
   const Status started = start();

@@ -35,11 +35,15 @@ Result<WritableLayer> makeWritableLayer(const Spec& spec, const std::string& dir
     return WritableLayer{};
   }
   WritableLayer layer{directory + "/upper", directory + "/work", {}};
-  // What an unbounded run before has left stays, and counts: a bound is for what is made with it.
-  if (spec.storageSizeBytes != 0 && !exists(layer.upper)) {
-    Result<BoundedLayer> bounded = BoundedLayer::open(directory, spec.storageSizeBytes);
-    if (!bounded) return bounded.error();
-    layer = {bounded->root() + "/upper", bounded->root() + "/work", std::move(*bounded)};
+  // What a run before has left stays, and counts, whichever kind it is. A version that knows of no bounds, before an
+  // update, may have made the other kind beside it.
+  const bool bounded = BoundedLayer::isThere(directory);
+  if (bounded && exists(layer.upper))
+    warnings.push_back("not used any more: " + layer.upper + ", a layer without a bound");
+  if (bounded || (spec.storageSizeBytes != 0 && !exists(layer.upper))) {
+    Result<BoundedLayer> opened = BoundedLayer::open(directory, spec.storageSizeBytes);
+    if (!opened) return opened.error();
+    layer = {opened->root() + "/upper", opened->root() + "/work", std::move(*opened)};
   }
   if (Status status = makeDirs(layer.work); !status) return status.error();
   if (!exists(layer.upper)) {

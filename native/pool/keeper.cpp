@@ -65,7 +65,7 @@ void removeStale(const std::string& directory) {
   for (const std::string& name : names ? *names : std::vector<std::string>()) {
     const std::string path = std::string(directory).append("/").append(name);
     if (name.ends_with(".sock")) (void)unlink(path.c_str());
-    if (name.ends_with(".image")) (void)rmdir(path.c_str());
+    if (name.ends_with(".image")) HeldMount::sweep(path);
   }
 }
 
@@ -316,7 +316,7 @@ Status Keeper::openShelf(const std::string& digest) {
   image.info = std::move(*info);
   Result<ImageMount> mount = mountImage(image.path, digest, engine_.paths().root + "/unpacked");
   if (!mount) return mount.error();
-  Result<HeldMount> held = HeldMount::hold(std::move(mount->mount), poolMountPoint(engine_.paths(), digest));
+  Result<HeldMount> held = HeldMount::hold(std::move(mount->mount), poolMountPoint(engine_.paths(), digest), apart_);
   if (!held) return held.error();
   image.mount = std::move(*held);
   auto shelf = std::make_unique<Shelf>(std::move(image), std::move(*file));

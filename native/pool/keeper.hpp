@@ -69,6 +69,7 @@ class Keeper {
   std::uint64_t taken_ = 0, missed_ = 0, failures_ = 0;
   std::string lastFailure_;
   bool paused_ = false;
+  bool apart_ = false;  // in a mount namespace of its own
   bool over_ = false;
 };
 

@@ -62,7 +62,7 @@ TEST_CASE("landlock: a second wall where nothing is meant to pass, and none wher
   CHECK_FALSE(landlockRules(spec, LandlockFor::exec).any());
   spec.network = Network::host;
   CHECK(rules() == LandlockRules{.tree = true, .abstractSockets = true});
-  CHECK(landlockRules(spec, LandlockFor::exec) == LandlockRules{.abstractSockets = true});
+  CHECK_FALSE(landlockRules(spec, LandlockFor::exec).any());
   spec.seccomp = false;
   CHECK(rules() == LandlockRules{.abstractSockets = true});
   spec.seccomp = true;

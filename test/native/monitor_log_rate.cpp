@@ -41,8 +41,11 @@ TEST_CASE("log rate: a rate of a byte a second still gathers, in however small s
   CHECK(rate.take(65'536, 1));
   CHECK_FALSE(rate.take(1, 2));
   bool opened = false;
-  for (std::uint64_t now = 3; now < 2 * kSecondUs && !opened; now += 1000) opened = rate.take(1, now);
+  std::uint64_t now = 3;
+  for (; now < 20'000 * kSecondUs && !opened; now += kSecondUs / 2) opened = rate.take(1, now);
   CHECK(opened);
+  // Not before a line of any length has room.
+  CHECK(now > 16'384 * kSecondUs);
 }
 
 TEST_CASE("log rate: without a bound all gets through, and a change counts at once") {

@@ -166,7 +166,7 @@ TEST_CASE("pool: a second keeper does not start, and a new one clears what a kil
   CHECK(runPrepared(home, pool.shell("true")).prepared);
 }
 
-TEST_CASE("pool: a kernel that clones attached mounts only has prepared sandboxes too, and the host sees no mount") {
+TEST_CASE("pool: a kernel that clones attached mounts only has prepared sandboxes too") {
   if (!canRun()) return;
   const sys::MissingCall missing(sys::Call::cloneDetached);
   const Home home;
@@ -177,7 +177,9 @@ TEST_CASE("pool: a kernel that clones attached mounts only has prepared sandboxe
     return text ? *text : std::string();
   };
   CHECK(mountsOf(pool.pid()).find(point) != std::string::npos);
-  CHECK(mountsOf(::getpid()).find(point) == std::string::npos);
+  // The host's "/" is followed where it is shared; else the keeper stays with it, or it would keep its mounts busy.
+  const bool followed = mountsOf(::getpid()).find(" / / rw,relatime shared:") != std::string::npos;
+  CHECK((mountsOf(::getpid()).find(point) == std::string::npos) == followed);
   const Ran ran = runPrepared(home, pool.shell("cat /proc/self/mountinfo"));
   CHECK(ran.prepared);
   CHECK(ran.out.find(point) == std::string::npos);
