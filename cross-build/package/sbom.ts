@@ -22,8 +22,10 @@ export function billOfMaterials(what: Ingredients): string {
   const product = component(Application, what.name, what.version, "Apache-2.0", `pkg:generic/${what.name}@${what.version}`);
   product.properties.add(new Models.Property("lightv:commit", what.commit));
   product.properties.add(new Models.Property("lightv:architecture", what.architecture));
-  const parts = what.npm.map((one) => {
-    const part = component(Library, one.name, one.version, one.license, `pkg:npm/${npmPath(one.name)}@${one.version}`);
+  // npm may place a version at several paths. It is one part; two of one reference would get references at random.
+  const npm = new Map(what.npm.map((one) => [`pkg:npm/${npmPath(one.name)}@${one.version}`, one]));
+  const parts = [...npm].map(([purl, one]) => {
+    const part = component(Library, one.name, one.version, one.license, purl);
     part.hashes.set(Enums.HashAlgorithm["SHA-512"], Buffer.from(one.integrity.replace(/^sha512-/, ""), "base64").toString("hex"));
     return part;
   });

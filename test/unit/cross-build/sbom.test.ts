@@ -20,6 +20,7 @@ const what: Ingredients = {
   npm: [
     { name: "z", version: "1.0.0", license: "(MIT OR Apache-2.0)", integrity: `sha512-${"AAAA".repeat(21)}AAA=`, path },
     { name: "@a/b", version: "2.0.0", license: "SEE LICENSE IN FILE", integrity: `sha512-${"AAAA".repeat(21)}AAA=`, path },
+    { name: "z", version: "1.0.0", license: "(MIT OR Apache-2.0)", integrity: `sha512-${"AAAA".repeat(21)}AAA=`, path: `${path}/${path}` },
   ],
   debian: [{ name: "libsodium", package: "libsodium-dev", version: "1.0.18-1+deb12u1", license: "ISC" }],
   node: { version: "26.10.0", sha256: "0".repeat(64) },
