@@ -80,12 +80,12 @@ bool step(long socket, Handover& talk, int& code, bool& unusual) {
     talk.begun = Begun::taken;
   } else if (talk.begun == Begun::taken && readStarted(message, talk.pid)) {
     talk.begun = Begun::started;
-  } else if (talk.begun != Begun::started || !readEnded(message, code)) {
-    unusual = true;
+  } else {
+    unusual = talk.begun != Begun::started || !readEnded(message, code);
     return false;
   }
   takeOne(socket);
-  return code < 0;
+  return true;
 }
 
 }  // namespace

@@ -20,14 +20,16 @@ constexpr sys::SignalSet kHeld = bit(SIGHUP) | bit(SIGINT) | bit(SIGQUIT) | bit(
                                  bit(SIGALRM) | bit(SIGWINCH) | bit(SIGPWR) | bit(SIGIO) | bit(SIGVTALRM) |
                                  bit(SIGPROF);
 
-/** The rest of the talk; comes back when the whole program has to go on. */
-void talk(long socket, Text request) {
+/** The whole talk; comes back when the program has to go on, from where `handover` says. */
+void talk(const Command& command, Text request) {
   sys::SignalSet before = 0;
   (void)sys::changeMask(SIG_BLOCK, kHeld, &before);
   const long signals = sys::openSignals(kHeld);
-  if (signals < 0 || !sendRequest(socket, request)) {
-    sys::close(signals);
+  // From the connection to the request nothing else: it wakes who will read it.
+  const long socket = signals < 0 ? -1 : connectToPool(command);
+  if (socket < 0 || !sendRequest(socket, request)) {
     sys::close(socket);
+    sys::close(signals);
     (void)sys::changeMask(SIG_SETMASK, before, nullptr);
     return;
   }
@@ -53,13 +55,10 @@ extern "C" [[gnu::visibility("hidden"), gnu::used]] void lightv_early(const long
   if (!readCommand(argv, environment, command)) return;
   // A closed one would be taken by a file of ours.
   if (!sys::isOpen(0) || !sys::isOpen(1) || !sys::isOpen(2)) return;
-  const long socket = connectToPool(command);
-  if (socket < 0) return;
   char room[kRequestBytes];
   Buffer request(room);
   writeRequest(command, request);
-  if (!request.isWhole()) return sys::close(socket);
-  talk(socket, request.text());
+  if (request.isWhole()) talk(command, request.text());
 }
 
 // Registers at a program's start: zero but for the stack pointer (a static program has no rtld_fini).
