@@ -1,10 +1,11 @@
-# Fails when the early entry calls what is not its own: a compiler may make memcpy(3) of a loop, and before the C
-# library has started such a call goes nowhere.
+# Fails when the early entry needs what is not there yet before the C library has started: functions of others (a compiler
+# may make memcpy(3) of a loop), or addresses from a table that the start fills (the GOT of a position independent program).
 execute_process(COMMAND ${NM} -u -C ${ARCHIVE} OUTPUT_VARIABLE undefined COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${READELF} -rW ${ARCHIVE} OUTPUT_VARIABLE relocations COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[^\n]* U [^\n]*" wanted "${undefined}")
-foreach(symbol IN LISTS wanted)
-  if(NOT symbol MATCHES " U (_start|_GLOBAL_OFFSET_TABLE_|lightv::entry::.*)$")
-    file(REMOVE ${ARCHIVE})
-    message(FATAL_ERROR "the early entry must not need ${symbol}")
-  endif()
-endforeach()
+list(FILTER wanted EXCLUDE REGEX " U (_start|lightv::entry::.*)$")
+string(REGEX MATCHALL "[^\n]* R_[A-Z0-9_]*GOT[^\n]*" tables "${relocations}")
+if(wanted OR tables)
+  file(REMOVE ${ARCHIVE})
+  message(FATAL_ERROR "the early entry must not need ${wanted} ${tables}")
+endif()

@@ -22,7 +22,7 @@ struct Handover {
   char id[kMostIdBytes + 1]{};  // from taken on
 };
 
-/** Written before main(), if at all. */
-extern Handover handover;
+/** Written before main(), if at all. Hidden: its address must not stand in a table that is filled later. */
+[[gnu::visibility("hidden")]] extern Handover handover;
 
 }  // namespace lightv::entry
