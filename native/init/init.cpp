@@ -103,16 +103,20 @@ void closeAllBut(int first, int second) {
 
 /**
  * Tells the end, and stays until the monitor ends the sandbox: to take the namespaces down keeps a processor busy for
- * longer than all that the monitor has to do before it tells whoever waits.
+ * longer than all that the monitor has to do before it tells whoever waits. What the workload has left running ends at
+ * once.
  */
-[[noreturn]] void leave(int statusSocket, int signalFd, const InitExit& exit) {
+[[noreturn]] void leave(int statusSocket, int signalFd, pid_t workload, const InitExit& exit) {
   (void)::send(statusSocket, &exit, sizeof exit, MSG_NOSIGNAL);
   // What is pending counts for its user, in every sandbox.
   signalfd_siginfo info{};
   while (::read(signalFd, &info, sizeof info) > 0) {
   }
+  (void)::waitpid(workload, nullptr, WNOHANG);
+  siginfo_t other{};
+  const bool isAlone = ::waitid(P_ALL, 0, &other, WEXITED | WNOHANG | WNOWAIT) != 0;
   pollfd monitor{statusSocket, POLLRDHUP, 0};
-  (void)::poll(&monitor, 1, kGoodbyeMs);
+  if (isAlone) (void)::poll(&monitor, 1, kGoodbyeMs);
   ::_exit(exit.exitCode);
 }
 
@@ -124,10 +128,10 @@ void closeAllBut(int first, int second) {
     if ((watched[1].revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) ::_exit(killedCode);
     if (watched[0].revents == 0) continue;
     InitExit exit;
-    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, exit);
+    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, workload, exit);
     forwardSignals(signalFd, workload);
     reapOthers(workload);
-    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, exit);
+    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, workload, exit);
   }
 }
 
