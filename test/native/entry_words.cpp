@@ -38,8 +38,10 @@ struct Early {
 
   explicit Early(std::vector<std::string> words, const std::vector<std::string>& environment = {}) {
     words.insert(words.begin(), "lightv");
+    const std::vector<const char*> argv = pointers(words);
+    const std::vector<const char*> variables = pointers(environment);
     entry::Command command;
-    if (!entry::readCommand(pointers(words).data(), pointers(environment).data(), command)) return;
+    if (!entry::readCommand(argv.data(), variables.data(), command)) return;
     static char room[8192];
     entry::Buffer out(room);
     entry::writeRequest(command, out);
