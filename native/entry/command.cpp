@@ -52,7 +52,7 @@ class Words {
   const char* const* next_;
 };
 
-/** The value of a variable; no data when it isn't set. */
+/** The value of a variable; empty when it is not set. */
 Text variable(const char* const* environment, Text name) {
   for (; *environment != nullptr; environment++) {
     Text entry = textOf(*environment);

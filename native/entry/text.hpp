@@ -7,7 +7,7 @@
 namespace lightv::entry {
 
 struct Text {
-  const char* data = nullptr;
+  const char* data = "";
   std::size_t size = 0;
 
   [[nodiscard]] bool empty() const { return size == 0; }
