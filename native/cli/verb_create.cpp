@@ -2,11 +2,13 @@
 #include <unistd.h>
 
 #include <optional>
+#include <utility>
 
 #include "cli/create_options.hpp"
 #include "cli/created.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "entry/handover.hpp"
 #include "sys/file.hpp"
 
 namespace lightv::cli {
@@ -37,6 +39,14 @@ class IdFile {
   Fd file_;
 };
 
+/** By a prepared sandbox; where the early entry has begun to talk with one, from there on. Absent: there is none. */
+std::optional<PreparedStart> startPrepared(const Engine& engine, const CreateRequest& request,
+                                           const StartOptions& options) {
+  const entry::Handover left = std::exchange(entry::handover, {});
+  if (left.begun == entry::Begun::nothing) return engine.startPrepared(request, options);
+  return engine.joinPrepared({Fd(left.socket), left.id, left.pid}, options);
+}
+
 Begun createThenStart(const Engine& engine, CreateRequest request, const StartOptions& options) {
   const bool removeOnFailure = request.spec.autoRemove;
   Result<std::string> id = engine.create(std::move(request));
@@ -59,7 +69,7 @@ Result<std::string> createSandbox(const Engine& engine, const Parsed& parsed, Cr
 Begun createAndStart(const Engine& engine, const Parsed& parsed, CreateRequest request, const StartOptions& options) {
   IdFile file;
   if (Status opened = file.open(parsed.text("cidfile")); !opened) return {"", opened.error()};
-  std::optional<PreparedStart> prepared = engine.startPrepared(request, options);
+  std::optional<PreparedStart> prepared = startPrepared(engine, request, options);
   Begun begun = prepared ? Begun{std::move(prepared->id), std::move(prepared->started)}
                          : createThenStart(engine, std::move(request), options);
   if (Status kept = file.keep(begun.id); !kept && begun.started) begun.started = kept.error();

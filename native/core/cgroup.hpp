@@ -29,6 +29,9 @@ struct CgroupStats {
   std::uint64_t pidsRefused = 0;
 };
 
+/** What Cgroup::openOomEvents() has opened says now. */
+std::uint64_t readOomKills(int events);
+
 class Cgroup {
  public:
   /** Makes `<parent>/<id>` in every hierarchy and sets the limits. A limit that can't be set is a warning. */
@@ -48,6 +51,8 @@ class Cgroup {
   [[nodiscard]] Result<CgroupStats> stats() const;
   /** CgroupStats::oomKills alone, for who has no time for the rest. */
   [[nodiscard]] std::uint64_t oomKills() const;
+  /** The file that oomKills() reads, for who will have even less; invalid where there is none. */
+  [[nodiscard]] Fd openOomEvents() const;
   [[nodiscard]] Result<std::vector<pid_t>> processes() const;
   [[nodiscard]] Status freeze(bool frozen) const;
   /** SIGKILL to every process: cgroup.kill where there is one, else freeze, kill, thaw until empty. */
@@ -74,6 +79,7 @@ class Cgroup {
   /** The directory where `controller` is, empty when this machine has none. */
   [[nodiscard]] std::string directoryOf(const std::string& controller, bool v2) const;
   [[nodiscard]] std::string v2Path() const;
+  [[nodiscard]] std::string oomEventsFile() const;
   void readStatsV1(CgroupStats& stats) const;
   void readStatsV2(CgroupStats& stats) const;
 

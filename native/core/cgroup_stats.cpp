@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "core/cgroup.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
@@ -9,22 +12,26 @@ using Number = std::optional<std::uint64_t>;
 
 /** v1 says "no limit" by a number of pages near 2^63. */
 constexpr std::uint64_t unlimitedV1 = 1ULL << 62;
+constexpr std::string_view kOomKill = "oom_kill";
 
 Number readNumber(const std::string& path) {
   const Result<std::string> text = readFile(path);
   return text ? parseInteger<std::uint64_t>(trim(*text)) : std::nullopt;
 }
 
-/** The number after `key` in a file of "key number" lines. */
-Number readKeyed(const std::string& path, std::string_view key) {
-  const Result<std::string> text = readFile(path);
-  if (!text) return std::nullopt;
-  for (const std::string& line : split(*text, '\n')) {
+/** The number after `key` in "key number" lines. */
+Number findKeyed(std::string_view text, std::string_view key) {
+  for (const std::string& line : split(text, '\n')) {
     if (line.size() > key.size() && line.compare(0, key.size(), key) == 0 && line[key.size()] == ' ') {
       return parseInteger<std::uint64_t>(std::string_view(line).substr(key.size() + 1));
     }
   }
   return std::nullopt;
+}
+
+Number readKeyed(const std::string& path, std::string_view key) {
+  const Result<std::string> text = readFile(path);
+  return text ? findKeyed(*text, key) : std::nullopt;
 }
 
 Number scaled(const Number& value, std::uint64_t divisor) {
@@ -118,10 +125,24 @@ void Cgroup::readStatsV1(CgroupStats& stats) const {
   }
 }
 
+std::string Cgroup::oomEventsFile() const {
+  const std::string directory = directoryOf("memory", true);
+  return directory.empty() ? directoryOf("memory", false) + "/memory.oom_control" : directory + "/memory.events";
+}
+
 std::uint64_t Cgroup::oomKills() const {
-  std::string file = directoryOf("memory", true);
-  file = file.empty() ? directoryOf("memory", false) + "/memory.oom_control" : file + "/memory.events";
-  return readKeyed(file, "oom_kill").value_or(0);
+  return readKeyed(oomEventsFile(), kOomKill).value_or(0);
+}
+
+Fd Cgroup::openOomEvents() const {
+  Result<Fd> file = openFile(oomEventsFile(), O_RDONLY);
+  return file ? std::move(*file) : Fd();
+}
+
+std::uint64_t readOomKills(int events) {
+  char text[512];
+  const ssize_t got = ::pread(events, text, sizeof text, 0);
+  return got > 0 ? findKeyed({text, static_cast<std::size_t>(got)}, kOomKill).value_or(0) : 0;
 }
 
 Result<CgroupStats> Cgroup::stats() const {

@@ -61,6 +61,12 @@ Status rewrite(const RootFs& root, const char* path, const std::string& content)
   return writeAll(file.get(), content, path);
 }
 
+Result<Process> orderedProcess(const Spec& spec, const UserIds& user) {
+  Spec unfiltered = spec;
+  unfiltered.seccomp = false;  // it is in force already: not compiled once more
+  return prepareProcess(unfiltered, user, {});
+}
+
 }  // namespace
 
 Status renameHost(const Parked& parked, const Spec& spec) {
@@ -91,10 +97,12 @@ Result<Parked> park(const Spec& spec, const LaunchParts& parts) {
   return parked;
 }
 
+void rehearseOrder(const Parked& parked, const Spec& spec) {
+  if (const Result<Process> process = orderedProcess(spec, parked.user)) (void)encodeOrder(*process);
+}
+
 Status letGo(Parked& parked, const Spec& spec, const Order& order) {
-  Spec unfiltered = spec;
-  unfiltered.seccomp = false;  // it is in force already: not compiled once more
-  Result<Process> process = prepareProcess(unfiltered, order.user, {});
+  Result<Process> process = orderedProcess(spec, order.user);
   if (!process) return process.error();
   const std::string bytes = encodeOrder(*process);
   if (bytes.size() > kMaxMessageBytes) return Error{"order", EMSGSIZE, "arguments and environment"};

@@ -43,6 +43,9 @@ struct Order {
 /** Orders the workload to execute what `spec` says. EMSGSIZE: too much for one message, nothing has happened. */
 Status letGo(Parked& parked, const Spec& spec, const Order& order);
 
+/** Does what letGo() does, but for what has an effect: what that touches is in memory afterwards. */
+void rehearseOrder(const Parked& parked, const Spec& spec);
+
 /** Waits until it executes: launch()'s error convention, but the caller ends what is left of a failed one. */
 Result<Launched> awaitExecution(Parked& parked);
 

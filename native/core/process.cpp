@@ -149,6 +149,12 @@ void takeOrder(Process& process, const Reporter& reporter) {
   becomeUser(process, reporter);
 }
 
+/** The pages that an order touches become this process's own before it comes: a caller would wait for each. */
+void rehearseOrder(const Process& process) {
+  Process other;
+  (void)decodeOrder(encodeOrder(process), other);
+}
+
 /** After this there is only execve: a profile of the user's own may refuse everything else. */
 void announce(const Reporter& reporter) {
   // The parent's end closed: whoever started this is gone, and his death signal may have come before prctl.
@@ -227,6 +233,7 @@ void parkProcess(Process& process, const Reporter& reporter) {
   installFilter(process, reporter);
   // Whatever the changed credentials did to that: nobody may look in until execve.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  rehearseOrder(process);
   reporter.parked();
   takeOrder(process, reporter);
   announce(reporter);

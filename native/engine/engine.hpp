@@ -71,6 +71,13 @@ struct PreparedStart {
   Result<Started> started;
 };
 
+/** A talk with a prepared sandbox that has begun already (native/entry). */
+struct PreparedTalk {
+  Fd socket;       // the request has been sent
+  std::string id;  // empty: no word has come yet
+  pid_t pid = 0;   // 0: nor has the answer to the start
+};
+
 /** Reads the answer to "wait" from Started::control; blocks until it is there. A monitor that died first: `lost`, exit
  * code 137. */
 ExitInfo receiveExit(int control);
@@ -106,6 +113,8 @@ class Engine {
    */
   [[nodiscard]] std::optional<PreparedStart> startPrepared(const CreateRequest& request,
                                                            const StartOptions& options) const;
+  /** The same from where `talk` has come to. */
+  [[nodiscard]] std::optional<PreparedStart> joinPrepared(PreparedTalk talk, const StartOptions& options) const;
   /** Full id for a name, an id or a unique prefix of one. ENOENT: "No such sandbox". */
   [[nodiscard]] Result<std::string> find(const std::string& nameOrId) const;
   /** Also notices and cleans up after lost monitors. */

@@ -1,5 +1,5 @@
-// Engine::startPrepared: the caller's side of the pool. Until a prepared sandbox has said that it begins, whatever goes
-// wrong means "there is none".
+// Engine::startPrepared and joinPrepared: the caller's side of the pool. Until a prepared sandbox has said that it
+// begins, whatever goes wrong means "there is none".
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -56,10 +56,21 @@ std::optional<PreparedStart> Engine::startPrepared(const CreateRequest& request,
   Result<Fd> socket = tryConnectSeqpacket(poolSocket(paths_, *digest));
   if (!socket) tellMissed(paths_, *digest, socket.error().err);
   if (!socket || !sendRequest(socket->get(), paths_, request, options)) return std::nullopt;
-  std::string id = awaitTaken(socket->get());
-  if (id.empty()) return std::nullopt;
-  Result<Started> started = takeStartAnswer(SandboxFiles(paths_, id), std::move(*socket), options.answerTimeoutMs);
-  return PreparedStart{std::move(id), std::move(started)};
+  return joinPrepared({std::move(*socket), "", 0}, options);
+}
+
+std::optional<PreparedStart> Engine::joinPrepared(PreparedTalk talk, const StartOptions& options) const {
+  if (talk.id.empty()) talk.id = awaitTaken(talk.socket.get());
+  if (talk.id.empty()) return std::nullopt;
+  if (talk.pid != 0) {
+    Started started;
+    started.pid = talk.pid;
+    started.control = std::move(talk.socket);
+    return PreparedStart{std::move(talk.id), std::move(started)};
+  }
+  Result<Started> started =
+      takeStartAnswer(SandboxFiles(paths_, talk.id), std::move(talk.socket), options.answerTimeoutMs);
+  return PreparedStart{std::move(talk.id), std::move(started)};
 }
 
 }  // namespace lightv

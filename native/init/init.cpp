@@ -20,11 +20,8 @@ namespace lightv {
 namespace {
 
 constexpr int killedCode = 128 + SIGKILL;
-
-InitExit fromWaitStatus(int status) {
-  if (WIFSIGNALED(status)) return {128 + WTERMSIG(status), WTERMSIG(status)};
-  return {WEXITSTATUS(status), 0};
-}
+/** So long may a monitor take to end the sandbox when it has heard how the workload ended. */
+constexpr int kGoodbyeMs = 100;
 
 // Blocked signals are delivered to PID 1 even without a handler (kernel/signal.c, sig_ignored), and wait in a
 // signalfd. SIGCHLD among them: it wakes the reaper.
@@ -61,18 +58,24 @@ void forwardSignals(int signalFd, pid_t workload) {
   }
 }
 
-/** Reaps all that has ended; true with the workload's exit when it is among them. */
-bool reap(pid_t workload, InitExit& exit) {
-  bool ended = false;
+/** Has the workload ended? It is not reaped: that takes longer than to tell of it. */
+bool hasEnded(pid_t workload, InitExit& exit) {
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(workload), &info, WEXITED | WNOHANG | WNOWAIT) != 0) return false;
+  if (info.si_pid != workload) return false;
+  const bool exited = info.si_code == CLD_EXITED;
+  exit = {exited ? info.si_status : 128 + info.si_status, exited ? 0 : info.si_status};
+  return true;
+}
+
+/** Reaps what else has ended. */
+void reapOthers(pid_t workload) {
   for (;;) {
-    int status = 0;
-    const pid_t pid = ::waitpid(-1, &status, WNOHANG);
-    if (pid < 0 && errno == EINTR) continue;
-    if (pid <= 0) return ended;
-    if (pid == workload) {
-      exit = fromWaitStatus(status);
-      ended = true;
-    }
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid <= 0) return;
+    // The next turn sees it; what lies behind it in the queue goes with the namespace.
+    if (info.si_pid == workload) return;
+    (void)::waitpid(info.si_pid, nullptr, WNOHANG);
   }
 }
 
@@ -98,6 +101,25 @@ void closeAllBut(int first, int second) {
   close(high + 1, UINT_MAX);
 }
 
+/**
+ * Tells the end, and stays until the monitor ends the sandbox: to take the namespaces down keeps a processor busy for
+ * longer than all that the monitor has to do before it tells whoever waits. What the workload has left running ends at
+ * once.
+ */
+[[noreturn]] void leave(int statusSocket, int signalFd, pid_t workload, const InitExit& exit) {
+  (void)::send(statusSocket, &exit, sizeof exit, MSG_NOSIGNAL);
+  // What is pending counts for its user, in every sandbox.
+  signalfd_siginfo info{};
+  while (::read(signalFd, &info, sizeof info) > 0) {
+  }
+  (void)::waitpid(workload, nullptr, WNOHANG);
+  siginfo_t other{};
+  const bool isAlone = ::waitid(P_ALL, 0, &other, WEXITED | WNOHANG | WNOWAIT) != 0;
+  pollfd monitor{statusSocket, POLLRDHUP, 0};
+  if (isAlone) (void)::poll(&monitor, 1, kGoodbyeMs);
+  ::_exit(exit.exitCode);
+}
+
 [[noreturn]] void serve(const InitTask& task, int signalFd, pid_t workload) {
   pollfd watched[2] = {{signalFd, POLLIN, 0}, {task.statusSocket, POLLRDHUP, 0}};
   for (;;) {
@@ -105,11 +127,11 @@ void closeAllBut(int first, int second) {
     // The monitor is gone: nobody would see what the workload does any more. The namespace dies with PID 1.
     if ((watched[1].revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) ::_exit(killedCode);
     if (watched[0].revents == 0) continue;
-    forwardSignals(signalFd, workload);
     InitExit exit;
-    if (!reap(workload, exit)) continue;
-    (void)::send(task.statusSocket, &exit, sizeof exit, MSG_NOSIGNAL);
-    ::_exit(exit.exitCode);
+    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, workload, exit);
+    forwardSignals(signalFd, workload);
+    reapOthers(workload);
+    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, workload, exit);
   }
 }
 

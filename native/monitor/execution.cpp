@@ -141,6 +141,7 @@ Result<WaitingRun> prepareRun(const Spec& spec, const std::string& directory, in
   run.parked = std::move(*parked);
   run.execution.output = std::move(out.read);
   run.execution.errors = std::move(err.read);
+  run.execution.oomEvents = run.execution.cgroup.openOomEvents();
   return run;
 }
 
@@ -206,7 +207,8 @@ ExitInfo howItEnded(const Execution& execution) {
     exit.error = told.error().message();
   }
   exit.finishedAt = timeNow();
-  exit.oomKilled = execution.cgroup.oomKills() > 0;
+  const int events = execution.oomEvents.get();
+  exit.oomKilled = (events >= 0 ? readOomKills(events) : execution.cgroup.oomKills()) > 0;
   return exit;
 }
 

@@ -20,6 +20,7 @@ struct Execution {
   Launched launched;
   Fd workload;         // pidfd of the workload
   Fd output, errors;   // our ends of its streams; with a terminal `output` is the pty master, `errors` nothing
+  Fd oomEvents;        // of the cgroup, where there was time to open it
   BoundedLayer layer;  // where its writable layer's size is bounded
   Fd stdinEnd;         // what an attached client gets: write end of stdin, or the pty master
   std::vector<std::string> warnings;

@@ -1,5 +1,6 @@
 #include "monitor/life.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,11 @@ namespace {
 
 /** A run that lasts so long may do so for days. A short one would only fault the same pages in again. */
 constexpr std::uint64_t kSettledUs = 1'000'000;
+
+bool isReadable(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return poll(&entry, 1, 0) > 0;
+}
 
 /** As the command's exit codes: 127 not found, 126 can't be invoked, 125 the engine (docs/sandbox.md). */
 ExitInfo failedStart(const Error& error) {
@@ -135,7 +141,9 @@ void Life::takeExecution(Execution execution) {
   state_.pid = execution_.launched.workloadPid;
   state_.initPid = execution_.launched.initPid;
   phase_ = Phase::running;
-  setStatus(SandboxStatus::running);
+  state_.status = SandboxStatus::running;
+  // Of one that has ended by now the next record tells more.
+  if (!isReadable(execution_.launched.status.get())) (void)writeState();
 }
 
 void Life::runEnded() {
@@ -198,7 +206,8 @@ void Life::finish(ExitInfo exit) {
     if (recorded) unlink(files_.started().c_str());
   }
   if (hidden) answerWaiting();
-  setStatus(SandboxStatus::exited);
+  state_.status = SandboxStatus::exited;
+  if (!hidden) (void)writeState();
   unlink(files_.socket().c_str());
   listener_.reset();
   if (!hidden) answerWaiting();

@@ -79,6 +79,7 @@ class Member {
       takeBack();
       return 1;
     }
+    rehearse();
     tellKeeper(kMemberReady);
     if (!waitForRequest()) {
       takeBack();
@@ -130,6 +131,24 @@ class Member {
     return {};
   }
 
+  /**
+   * Goes a request's way once, without effect: of what it touches the kernel copies or maps each page when that is
+   * touched first, and no caller shall wait for it.
+   */
+  void rehearse() const {
+    PoolRequest sample{.root = paths_.root, .hasStdout = true, .hasStderr = true, .callerLimits = true};
+    sample.create.image = image_.info.digest;
+    sample.create.command = {"/bin/sh", "-c", "true"};
+    sample.create.spec.env = {"A=B"};
+    sample.create.spec.autoRemove = true;
+    const Result<PoolRequest> request = parsePoolRequest(toJson(sample));
+    if (!request) return;
+    const Result<Spec> spec = merge(request->create);
+    if (!spec || !fits(*spec, spec_) || orderSize(*spec) > kMaxMessageBytes) return;
+    rehearseOrder(prepared_.run.parked, *spec);
+    (void)toJson(*spec);
+  }
+
   /** A name of its own, so that a request without one need not look for it. */
   Status claimSomeName() {
     Status claimed;
@@ -153,17 +172,18 @@ class Member {
 
   /** True when a request has been taken; false when the keeper wants this member to go, or it is of no use any more. */
   bool waitForRequest() {
-    const Fd events(::epoll_create1(EPOLL_CLOEXEC));
+    // Members, because to close them would keep the order waiting.
+    events_.reset(::epoll_create1(EPOLL_CLOEXEC));
     // Exclusive: of many that wait at one socket only one wakes up for a request.
-    watch(events.get(), listener_.get(), EPOLLIN | EPOLLEXCLUSIVE);
-    watch(events.get(), keeper_.get(), EPOLLIN);
-    watch(events.get(), prepared_.run.parked.gate.get(), EPOLLIN);
+    watch(listener_.get(), EPOLLIN | EPOLLEXCLUSIVE);
+    watch(keeper_.get(), EPOLLIN);
+    watch(prepared_.run.parked.gate.get(), EPOLLIN);
     // Blocked for the monitor that it may become: a signal to one that waits means that it shall go.
-    const Fd signals = openEndSignals();
-    watch(events.get(), signals.get(), EPOLLIN);
+    signals_ = openEndSignals();
+    watch(signals_.get(), EPOLLIN);
     while (true) {
       epoll_event event{};
-      const int ready = ::epoll_wait(events.get(), &event, 1, -1);
+      const int ready = ::epoll_wait(events_.get(), &event, 1, -1);
       if (ready < 0 && errno == EINTR) continue;
       if (ready <= 0 || event.data.fd != listener_.get()) return false;
       Result<Fd> connection = acceptConnection(listener_.get());
@@ -173,9 +193,9 @@ class Member {
     }
   }
 
-  static void watch(int events, int fd, std::uint32_t what) {
+  void watch(int fd, std::uint32_t what) const {
     epoll_event event{.events = what, .data = {.fd = fd}};
-    (void)::epoll_ctl(events, EPOLL_CTL_ADD, fd, &event);
+    (void)::epoll_ctl(events_.get(), EPOLL_CTL_ADD, fd, &event);
   }
 
   /** Takes the request if it is whole, fits, and its caller is still there. Else the caller sees the connection close.
@@ -319,9 +339,7 @@ class Member {
     tellTaken();
     // Runs after the first begin with what its monitor has, as those of any other monitor do.
     if (spec.restart.when != RestartWhen::no) keepLimits();
-    keeper_.reset();
-    listener_.reset();
-    images_.reset();
+    for (Fd* file : {&keeper_, &listener_, &images_, &events_, &signals_}) file->reset();
     (void)::close(image_.mount.get());
     area_.setTitle("lightv-monitor " + spec.id);
     (void)::prctl(PR_SET_NAME, "lightv-monitor");
@@ -360,7 +378,7 @@ class Member {
   const Paths paths_;
   const PoolImage& image_;
   const std::string cgroupParent_;
-  Fd listener_, keeper_, images_;
+  Fd listener_, keeper_, images_, events_, signals_;
   StartArea area_ = StartArea::find();
   std::optional<SandboxFiles> files_;
   std::string name_, oldName_;

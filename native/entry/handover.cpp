@@ -1,0 +1,7 @@
+#include "entry/handover.hpp"
+
+namespace lightv::entry {
+
+constinit Handover handover;
+
+}  // namespace lightv::entry
