@@ -6,6 +6,7 @@ import { ANNOTATION_APP, ANNOTATION_HASH, ANNOTATION_REVISION } from "#agent/san
 import type { CreateMount, CreateRequest, SandboxInfo, SandboxLimits } from "#agent/sandbox/types.ts";
 import type { App, Budget } from "#agent/wire/protocol/app.ts";
 import type { ExitReport } from "#agent/wire/protocol/reported.ts";
+import type { Security } from "#agent/wire/protocol/security.ts";
 import type { OwnSandbox, Target } from "./model.ts";
 import { cpuSharesOf, oomScoreOf } from "./priority.ts";
 
@@ -48,6 +49,7 @@ export function createRequestOf(target: Target, memoryBytes: number): CreateRequ
     mounts: (app.mounts ?? []).map(mountOf),
     limits: limitsOf(app, memoryBytes),
     ...(app.budget === undefined ? {} : restOf(app.budget)),
+    ...(app.security === undefined ? {} : securityOf(app.security)),
     oomScoreAdj: oomScoreOf(app),
     ...(app.stopSignal === undefined ? {} : { stopSignal: signalNumber(app.stopSignal) }),
     ...(app.stopTimeoutMs === undefined ? {} : { stopTimeoutMs: app.stopTimeoutMs }),
@@ -93,6 +95,14 @@ function restOf({ disk, files, log = {} }: Budget): Pick<CreateRequest, "storage
     ...(disk === undefined ? {} : { storageSizeBytes: disk }),
     ...(files === undefined ? {} : { rlimits: [{ name: "nofile", soft: files, hard: files }] }),
     ...(given.length === 0 ? {} : { log: Object.fromEntries(given) }),
+  };
+}
+
+function securityOf({ seccomp, apparmor, sysctls }: Security): Partial<CreateRequest> {
+  return {
+    ...(seccomp === undefined ? {} : seccomp === "unconfined" ? { seccomp: false } : { seccompProfile: seccomp }),
+    ...(apparmor === undefined ? {} : { appArmor: apparmor }),
+    ...(sysctls === undefined ? {} : { sysctls }),
   };
 }
 

@@ -2,13 +2,14 @@
 import { LightvError } from "#agent/lib/errors.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import { PRIORITIES, type Priority } from "#agent/wire/protocol/priority.ts";
+import type { SecurityFlags } from "./security-flags.ts";
 import { storeBudgetOf } from "./store-flags.ts";
 import { parseBytes, parseCpus, parseDuration, parseInteger, parsePairs } from "./values.ts";
 
 /** An app whose image is a name or a digest. */
 export type AppSpec = Partial<Omit<App, "name" | "image">> & { image?: string };
 
-export interface DeployFlags {
+export interface DeployFlags extends SecurityFlags {
   readonly image?: string;
   readonly memory?: string;
   readonly memorySwap?: string;
@@ -58,6 +59,8 @@ export const NO_LISTS = {
   deviceWriteBps: [],
   deviceReadIops: [],
   deviceWriteIops: [],
+  securityOpt: [],
+  sysctl: [],
 };
 
 /** Over what a file says, if there is one. */
