@@ -128,7 +128,7 @@ test(
   async (t) => {
     const scene = await begin(t);
     const { world, watch, image, neighbour } = scene;
-    const odd = (name: string, security: App["security"]): App => ({ name, image, command: FOREVER, security });
+    const odd = (name: string, security: NonNullable<App["security"]>): App => ({ name, image, command: FOREVER, security });
     await world.desire([
       neighbour,
       odd("filter", { seccomp: '{"defaultAction":"SCMP_ACT_NONSENSE"}' }),
