@@ -78,6 +78,8 @@ function limitsOf(app: App, memoryBytes: number): CreateRequest["limits"] {
     ...(cpuShares === undefined ? {} : { cpuShares }),
     ...(memoryBytes === 0 ? {} : { memoryMax: memoryBytes }),
     ...(budget?.swap === undefined ? {} : { swapMax: budget.swap }),
+    ...(budget?.high === undefined ? {} : { memoryHigh: budget.high }),
+    ...(budget?.reservation === undefined ? {} : { memoryReservation: budget.reservation }),
     ...(budget?.cpus === undefined ? {} : { cpuQuotaUs: Math.max(1000, (budget.cpus * CPU_PERIOD_US) / 1000), cpuPeriodUs: CPU_PERIOD_US }),
     ...(budget?.cpuset === undefined ? {} : { cpusetCpus: budget.cpuset }),
     ...(budget?.pids === undefined ? {} : { pidsMax: budget.pids }),
@@ -108,12 +110,12 @@ function securityOf({ seccomp, apparmor, sysctls }: Security): Partial<CreateReq
 
 /** A fifth of one processor at most; and half of its memory budget, beyond which the kernel makes it give back (cgroup v2 alone). */
 export function throttledLimits(limits: SandboxLimits): SandboxLimits {
-  const { memoryMax, cpuQuotaUs, cpuPeriodUs = CPU_PERIOD_US } = limits;
+  const { memoryMax, memoryHigh = Number.POSITIVE_INFINITY, cpuQuotaUs, cpuPeriodUs = CPU_PERIOD_US } = limits;
   const quota = Math.max(1000, cpuPeriodUs / 5);
   return {
     cpuQuotaUs: Math.min(cpuQuotaUs ?? quota, quota),
     cpuPeriodUs,
-    ...(memoryMax === undefined ? {} : { memoryHigh: Math.floor(memoryMax / 2) }),
+    ...(memoryMax === undefined ? {} : { memoryHigh: Math.min(memoryHigh, Math.floor(memoryMax / 2)) }),
   };
 }
 

@@ -13,6 +13,8 @@ export interface DeployFlags extends SecurityFlags {
   readonly image?: string;
   readonly memory?: string;
   readonly memorySwap?: string;
+  readonly memoryHigh?: string;
+  readonly memoryReservation?: string;
   readonly cpus?: string;
   readonly cpusetCpus?: string;
   readonly pidsLimit?: string;
@@ -97,6 +99,8 @@ function budgetOf(flags: DeployFlags): NonNullable<AppSpec["budget"]> {
   return {
     ...(flags.memory === undefined ? {} : { memory: parseBytes("--memory", flags.memory) }),
     ...(flags.memorySwap === undefined ? {} : { swap: parseBytes("--memory-swap", flags.memorySwap) }),
+    ...(flags.memoryHigh === undefined ? {} : { high: parseBytes("--memory-high", flags.memoryHigh) }),
+    ...(flags.memoryReservation === undefined ? {} : { reservation: parseBytes("--memory-reservation", flags.memoryReservation) }),
     ...(flags.cpus === undefined ? {} : { cpus: parseCpus("--cpus", flags.cpus) }),
     ...(flags.cpusetCpus === undefined ? {} : { cpuset: flags.cpusetCpus }),
     ...(flags.pidsLimit === undefined ? {} : { pids: parseInteger("--pids-limit", flags.pidsLimit, 1) }),

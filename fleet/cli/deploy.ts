@@ -25,6 +25,8 @@ export function deployVerbs(fleet: Command): void {
     .option("-f, --file <file>", "the app as JSON (flags go over it)")
     .option("-m, --memory <size>", "memory budget: 32m, 1g")
     .option("--memory-swap <size>", "swap besides the memory")
+    .option("--memory-high <size>", "memory beyond which it is slowed down and has to give back")
+    .option("--memory-reservation <size>", "memory that is left to it when memory is short")
     .option("--cpus <n>", "CPUs: 0.5")
     .option("--cpuset-cpus <list>", "which CPUs: 0-2,4")
     .option("--pids-limit <n>", "processes")

@@ -88,6 +88,7 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
       .member("MaximumRetryCount", spec.restart.maxRetries)
       .endObject();
   out.member("Memory", number(limits.memoryMax)).member("MemoryReservation", number(limits.memoryReservation));
+  out.member("MemoryHigh", number(limits.memoryHigh));
   // Docker: memory and swap together, -1 without bound.
   out.key("MemorySwap");
   if (limits.memoryMax && limits.swapMax) {

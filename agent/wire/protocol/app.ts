@@ -40,6 +40,9 @@ export const LogBudget = Type.Object({
 export const Budget = Type.Object({
   memory: Type.Optional(Type.Integer({ minimum: 524_288 })),
   swap: Type.Optional(Count),
+  /** Beyond this it is slowed down and has to give back (cgroup v2); below that the kernel takes from others first. */
+  high: Type.Optional(Type.Integer({ minimum: 524_288 })),
+  reservation: Type.Optional(Count),
   cpus: Type.Optional(Type.Integer({ minimum: 1 })),
   cpuset: Type.Optional(Type.String({ pattern: "^[0-9,-]+$", maxLength: 256 })),
   pids: Type.Optional(Type.Integer({ minimum: 1 })),

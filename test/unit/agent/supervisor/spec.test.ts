@@ -1,7 +1,7 @@
 /** An app's budget as the engine takes it. */
 import * as assert from "uvu/assert";
 import { toLightvError } from "#agent/sandbox/engine.ts";
-import { createRequestOf, hashOf, targetOf } from "#agent/supervisor/spec.ts";
+import { createRequestOf, hashOf, targetOf, throttledLimits } from "#agent/supervisor/spec.ts";
 import type { Budget } from "#agent/wire/protocol/app.ts";
 import { app } from "#test/lib/agent-rig.ts";
 import { suite } from "#test/lib/suite.ts";
@@ -12,6 +12,8 @@ test("every part of a budget reaches the sandbox, and what is not said stays the
   const plain = createRequestOf(targetOf(app("web", 1), 1), 0);
   assert.equal([plain.storageSizeBytes, plain.rlimits, plain.log, plain.limits.io], [undefined, undefined, undefined, undefined]);
   const budget: Budget = {
+    high: 24 << 20,
+    reservation: 8 << 20,
     disk: 64 << 20,
     files: 512,
     log: { rate: 0, maxSize: 65_536 },
@@ -21,6 +23,9 @@ test("every part of a budget reaches the sandbox, and what is not said stays the
   assert.is(request.storageSizeBytes, 64 << 20);
   assert.equal(request.rlimits, [{ name: "nofile", soft: 512, hard: 512 }]);
   assert.equal(request.log, { maxSizeBytes: 65_536, rateBytes: 0 });
+  assert.equal([request.limits.memoryHigh, request.limits.memoryReservation], [24 << 20, 8 << 20]);
+  assert.is(throttledLimits({ memoryMax: 64 << 20, memoryHigh: 24 << 20 }).memoryHigh, 24 << 20, "the lower one");
+  assert.is(throttledLimits({ memoryMax: 32 << 20, memoryHigh: 24 << 20 }).memoryHigh, 16 << 20);
   assert.is(request.limits.ioWeight, 200);
   assert.equal(request.limits.io, [{ device: "/dev/sda", writeBps: 1 << 20 }]);
 });
