@@ -108,6 +108,9 @@ async function guard<T>(what: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Operations that fail for what was asked of them: the same again fails again. A profile that is not loaded may be one day. */
+const ASKED: ReadonlySet<string> = new Set(["seccomp profile", "sysctl", "AppArmor profile"]);
+
 const ENOENT = 2;
 const ENOEXEC = 8;
 const EACCES = 13;
@@ -127,6 +130,7 @@ export function toLightvError(what: string, error: unknown): LightvError {
 function codeOf(op: string | undefined, errno: number | undefined): Code {
   if (op === "exec" && errno === ENOENT) return "LV_COMMAND_NOT_FOUND";
   if (op === "exec" && (errno === EACCES || errno === ENOEXEC)) return "LV_COMMAND_NOT_EXECUTABLE";
+  if (op !== undefined && ASKED.has(op) && errno !== ENOENT) return "LV_CONFIG";
   if (errno === ENOSPC) return "LV_DISK_FULL";
   if (errno === EEXIST) return "LV_CONFLICT";
   return "LV_SANDBOX";

@@ -93,6 +93,12 @@ export interface CreateRequest {
   readonly rlimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly log?: Readonly<Record<string, number>>;
   readonly oomScoreAdj: number;
+  /** False: no filter of system calls. */
+  readonly seccomp?: boolean;
+  /** A filter as JSON text; absent: the engine's. */
+  readonly seccompProfile?: string;
+  readonly appArmor?: string;
+  readonly sysctls?: Readonly<Record<string, string>>;
   readonly stopSignal?: number;
   readonly stopTimeoutMs?: number;
   readonly labels: Readonly<Record<string, string>>;

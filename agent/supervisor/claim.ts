@@ -2,7 +2,7 @@
 import type { AppRecord, ImageFacts, OwnSandbox, Target } from "./model.ts";
 import { NO_RECORD } from "./model.ts";
 import { rankOf } from "./priority.ts";
-import { fallbackOf, isRejected } from "./record.ts";
+import { fallbackOf, isRejected, startsAgain } from "./record.ts";
 
 export interface Claim {
   readonly app: string;
@@ -23,12 +23,13 @@ export interface Scene {
   readonly images: ReadonlyMap<string, ImageFacts>;
 }
 
-/** An app without a version that can run asks for nothing: others must not stay out for it. */
+/** An app that will not run, as it has no version that can or has ended for good, asks for nothing: others must not stay out for it. */
 export function claimOf(target: Target, scene: Scene): Claim | undefined {
   const own = scene.sandboxes.filter((sandbox) => sandbox.app === target.app.name);
   const record = scene.records.get(target.app.name) ?? NO_RECORD;
   const failed = isRejected(record, target) || isForeign(target, own, scene);
   const version = failed ? fallbackInReach(record, target, own, scene.images) : target;
+  if (version !== undefined && isDone(version, own, record)) return undefined;
   if (version !== undefined)
     return {
       ...identityOf(target, version.hash),
@@ -38,6 +39,14 @@ export function claimOf(target: Target, scene: Scene): Claim | undefined {
     };
   const older = olderOf(target, own);
   return older && { ...identityOf(target, older.hash), memoryBytes: older.memoryBytes, ports: [], ready: true };
+}
+
+/** It ran once and its policy starts it no more. */
+function isDone(version: Target, own: readonly OwnSandbox[], record: AppRecord): boolean {
+  const same = own.filter((sandbox) => sandbox.hash === version.hash);
+  const ended = ({ id, status, exit }: OwnSandbox): boolean =>
+    status === "exited" && !record.stopping.includes(id) && !startsAgain(version.app.restart, exit);
+  return same.length > 0 && same.every(ended);
 }
 
 function identityOf(target: Target, hash: string): Pick<Claim, "app" | "rank" | "hash"> {

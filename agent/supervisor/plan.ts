@@ -8,7 +8,18 @@ import type { AppPlan, AppRecord, Health, Moment, OwnSandbox, Step, Target, Timi
 import { NO_RECORD } from "./model.ts";
 import { strainOf } from "./pressure.ts";
 import { priorityOf } from "./priority.ts";
-import { attemptsOf, describeExit, downsOf, fallbackOf, isRejected, maxRetriesOf, refusalKey, retryAtMs } from "./record.ts";
+import {
+  attemptsOf,
+  describeExit,
+  downsOf,
+  fallbackOf,
+  isFailure,
+  isRejected,
+  maxRetriesOf,
+  refusalKey,
+  retryAtMs,
+  startsAgain,
+} from "./record.ts";
 
 export interface World extends Scene {
   readonly now: Moment;
@@ -205,16 +216,12 @@ function planUnhealthy(view: View, wanted: Target, current: OwnSandbox, good: bo
 
 /** It has ended by itself: the policy decides. */
 function planExited(view: View, wanted: Target, current: OwnSandbox): AppPlan {
-  const policy = wanted.app.restart?.policy ?? "always";
   const { exit } = current;
-  // As if it still ran: what comes after a shutdown is a boot.
-  if (exit?.shutdown === true && policy !== "no") return planStart(view, wanted, "there");
+  if (startsAgain(wanted.app.restart, exit)) return planStart(view, wanted, "there");
   if (exit?.shutdown === true)
     return { ...result(view, wanted, [], "stopped", `${describeExit(exit)}; its restart policy is "no"`), shown: current };
-  const failed = exit === undefined || exit.exitCode !== 0 || exit.oomKilled || exit.lost === true;
-  if (policy === "always" || (policy === "on-failure" && failed)) return planStart(view, wanted, "there");
   const reason = exit === undefined ? current.error : describeExit(exit, current.error);
-  if (!failed) {
+  if (!isFailure(exit)) {
     const steps: Step[] = view.record.good?.hash === wanted.hash ? [] : [{ kind: "prove", target: wanted }];
     return { ...result(view, wanted, steps, "stopped", reason), shown: current };
   }

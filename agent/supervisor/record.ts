@@ -59,6 +59,18 @@ export function afterExit(record: AppRecord, sandbox: OwnSandbox, exit: ExitRepo
   return afterFailure(noted, target.hash, target.app.restart, describeExit(exit, sandbox.error), chance);
 }
 
+/** Whether an exit is a failure; undefined: it did not even start. */
+export function isFailure(exit: ExitReport | undefined): boolean {
+  return exit === undefined || exit.exitCode !== 0 || exit.oomKilled || exit.lost === true;
+}
+
+/** Whether what has ended by itself, or with the machine, is started again by its policy. */
+export function startsAgain(restart: RestartRule | undefined, exit: ExitReport | undefined): boolean {
+  const policy = restart?.policy ?? "always";
+  // What comes after a shutdown is a boot: as if it still ran.
+  return policy === "always" || (policy === "on-failure" && (exit?.shutdown === true || isFailure(exit)));
+}
+
 /** The operator, or a new revision, wants it tried again: as if it had never failed. */
 export function forgive(record: AppRecord): AppRecord {
   const { downs: _downs, ...rest } = record;

@@ -6,6 +6,7 @@ import { ANNOTATION_APP, ANNOTATION_HASH, ANNOTATION_REVISION } from "#agent/san
 import type { CreateMount, CreateRequest, SandboxInfo, SandboxLimits } from "#agent/sandbox/types.ts";
 import type { App, Budget } from "#agent/wire/protocol/app.ts";
 import type { ExitReport } from "#agent/wire/protocol/reported.ts";
+import type { Security } from "#agent/wire/protocol/security.ts";
 import type { OwnSandbox, Target } from "./model.ts";
 import { cpuSharesOf, oomScoreOf } from "./priority.ts";
 
@@ -48,6 +49,7 @@ export function createRequestOf(target: Target, memoryBytes: number): CreateRequ
     mounts: (app.mounts ?? []).map(mountOf),
     limits: limitsOf(app, memoryBytes),
     ...(app.budget === undefined ? {} : restOf(app.budget)),
+    ...(app.security === undefined ? {} : securityOf(app.security)),
     oomScoreAdj: oomScoreOf(app),
     ...(app.stopSignal === undefined ? {} : { stopSignal: signalNumber(app.stopSignal) }),
     ...(app.stopTimeoutMs === undefined ? {} : { stopTimeoutMs: app.stopTimeoutMs }),
@@ -76,6 +78,8 @@ function limitsOf(app: App, memoryBytes: number): CreateRequest["limits"] {
     ...(cpuShares === undefined ? {} : { cpuShares }),
     ...(memoryBytes === 0 ? {} : { memoryMax: memoryBytes }),
     ...(budget?.swap === undefined ? {} : { swapMax: budget.swap }),
+    ...(budget?.high === undefined ? {} : { memoryHigh: budget.high }),
+    ...(budget?.reservation === undefined ? {} : { memoryReservation: budget.reservation }),
     ...(budget?.cpus === undefined ? {} : { cpuQuotaUs: Math.max(1000, (budget.cpus * CPU_PERIOD_US) / 1000), cpuPeriodUs: CPU_PERIOD_US }),
     ...(budget?.cpuset === undefined ? {} : { cpusetCpus: budget.cpuset }),
     ...(budget?.pids === undefined ? {} : { pidsMax: budget.pids }),
@@ -96,14 +100,22 @@ function restOf({ disk, files, log = {} }: Budget): Pick<CreateRequest, "storage
   };
 }
 
+function securityOf({ seccomp, apparmor, sysctls }: Security): Partial<CreateRequest> {
+  return {
+    ...(seccomp === undefined ? {} : seccomp === "unconfined" ? { seccomp: false } : { seccompProfile: seccomp }),
+    ...(apparmor === undefined ? {} : { appArmor: apparmor }),
+    ...(sysctls === undefined ? {} : { sysctls }),
+  };
+}
+
 /** A fifth of one processor at most; and half of its memory budget, beyond which the kernel makes it give back (cgroup v2 alone). */
 export function throttledLimits(limits: SandboxLimits): SandboxLimits {
-  const { memoryMax, cpuQuotaUs, cpuPeriodUs = CPU_PERIOD_US } = limits;
+  const { memoryMax, memoryHigh = Number.POSITIVE_INFINITY, cpuQuotaUs, cpuPeriodUs = CPU_PERIOD_US } = limits;
   const quota = Math.max(1000, cpuPeriodUs / 5);
   return {
     cpuQuotaUs: Math.min(cpuQuotaUs ?? quota, quota),
     cpuPeriodUs,
-    ...(memoryMax === undefined ? {} : { memoryHigh: Math.floor(memoryMax / 2) }),
+    ...(memoryMax === undefined ? {} : { memoryHigh: Math.min(memoryHigh, Math.floor(memoryMax / 2)) }),
   };
 }
 

@@ -42,6 +42,7 @@ export async function placeDevice({ top, target, version, commit, prefix, say }:
   const etc = join(prefix, "etc", "lightv");
   cpSync(join(top, "configs", "agent"), etc, { recursive: true });
   mkdirSync(join(etc, "update-keys"));
+  place(join(top, "configs", "sandbox", "apparmor-lightv-default"), join(prefix, "etc", "apparmor.d", "lightv-default"), 0o644);
 
   const npm = npmPackages(top, metafile);
   const documents = { top, prefix, emulator: target.emulator, version, epoch: commit.epoch };

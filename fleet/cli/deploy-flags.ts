@@ -2,16 +2,19 @@
 import { LightvError } from "#agent/lib/errors.ts";
 import type { App } from "#agent/wire/protocol/app.ts";
 import { PRIORITIES, type Priority } from "#agent/wire/protocol/priority.ts";
+import type { SecurityFlags } from "./security-flags.ts";
 import { storeBudgetOf } from "./store-flags.ts";
 import { parseBytes, parseCpus, parseDuration, parseInteger, parsePairs } from "./values.ts";
 
 /** An app whose image is a name or a digest. */
 export type AppSpec = Partial<Omit<App, "name" | "image">> & { image?: string };
 
-export interface DeployFlags {
+export interface DeployFlags extends SecurityFlags {
   readonly image?: string;
   readonly memory?: string;
   readonly memorySwap?: string;
+  readonly memoryHigh?: string;
+  readonly memoryReservation?: string;
   readonly cpus?: string;
   readonly cpusetCpus?: string;
   readonly pidsLimit?: string;
@@ -58,6 +61,8 @@ export const NO_LISTS = {
   deviceWriteBps: [],
   deviceReadIops: [],
   deviceWriteIops: [],
+  securityOpt: [],
+  sysctl: [],
 };
 
 /** Over what a file says, if there is one. */
@@ -94,6 +99,8 @@ function budgetOf(flags: DeployFlags): NonNullable<AppSpec["budget"]> {
   return {
     ...(flags.memory === undefined ? {} : { memory: parseBytes("--memory", flags.memory) }),
     ...(flags.memorySwap === undefined ? {} : { swap: parseBytes("--memory-swap", flags.memorySwap) }),
+    ...(flags.memoryHigh === undefined ? {} : { high: parseBytes("--memory-high", flags.memoryHigh) }),
+    ...(flags.memoryReservation === undefined ? {} : { reservation: parseBytes("--memory-reservation", flags.memoryReservation) }),
     ...(flags.cpus === undefined ? {} : { cpus: parseCpus("--cpus", flags.cpus) }),
     ...(flags.cpusetCpus === undefined ? {} : { cpuset: flags.cpusetCpus }),
     ...(flags.pidsLimit === undefined ? {} : { pids: parseInteger("--pids-limit", flags.pidsLimit, 1) }),

@@ -8,6 +8,7 @@ import type { Client } from "./client.ts";
 import { type AppSpec, type DeployFlags, NO_LISTS, specFromFlags } from "./deploy-flags.ts";
 import { allDevices } from "./devices.ts";
 import { oneLine, printRows } from "./output.ts";
+import { securityOf } from "./security-flags.ts";
 import { openSession } from "./session.ts";
 import { parseDuration } from "./values.ts";
 import type { DesiredView, DeviceView } from "./views.ts";
@@ -24,6 +25,8 @@ export function deployVerbs(fleet: Command): void {
     .option("-f, --file <file>", "the app as JSON (flags go over it)")
     .option("-m, --memory <size>", "memory budget: 32m, 1g")
     .option("--memory-swap <size>", "swap besides the memory")
+    .option("--memory-high <size>", "memory beyond which it is slowed down and has to give back")
+    .option("--memory-reservation <size>", "memory that is left to it when memory is short")
     .option("--cpus <n>", "CPUs: 0.5")
     .option("--cpuset-cpus <list>", "which CPUs: 0-2,4")
     .option("--pids-limit <n>", "processes")
@@ -44,6 +47,8 @@ export function deployVerbs(fleet: Command): void {
     .option("--tmpfs <path>", "tmpfs: /PATH or /PATH:size=16m", many)
     .option("--network <mode>", "none or host; with --port the default is host")
     .option("--restart <policy>", "always, on-failure[:N] or no")
+    .option("--security-opt <option>", "seccomp=FILE|unconfined, apparmor=PROFILE|unconfined", many)
+    .option("--sysctl <key=value>", "a kernel setting of its own namespaces: net.ipv4.ip_forward=1", many)
     .option("--entrypoint <program>", "instead of the image's")
     .option("-w, --workdir <path>", "working directory")
     .option("-u, --user <user>", "user or user:group")
@@ -120,7 +125,10 @@ interface DeployOptions extends Partial<DeployFlags> {
 }
 
 async function deploy(device: string, app: string, words: string[], options: DeployOptions, command: Command): Promise<void> {
-  const spec = specFromFlags(await fromFile(options.file), { ...NO_LISTS, ...options }, words);
+  const flags = { ...NO_LISTS, ...options };
+  const spec = specFromFlags(await fromFile(options.file), flags, words);
+  const security = await securityOf(flags, spec.security);
+  if (security !== undefined) spec.security = security;
   const timeoutMs = parseDuration("--timeout", options.timeout);
   if (spec.image === undefined) throw new LightvError("LV_USAGE", `no image for ${app}`, { hint: "--image NAME, or an app file with one" });
   const { client } = await openSession(command);

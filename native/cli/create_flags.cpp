@@ -222,9 +222,10 @@ constexpr Flag kCreateFlags[] = {
      }},
     {.name = "security-opt",
      .value = "OPTION",
-     .help = "seccomp=FILE|unconfined, landlock=off, no-new-privileges=false, systempaths=unconfined",
-     .words = "seccomp= seccomp=unconfined no-new-privileges=false no-new-privileges=true landlock=off "
-              "systempaths=unconfined",
+     .help = "seccomp=FILE|unconfined, apparmor=PROFILE|unconfined, landlock=off, no-new-privileges=false, "
+             "systempaths=unconfined",
+     .words = "seccomp= seccomp=unconfined apparmor= apparmor=unconfined no-new-privileges=false "
+              "no-new-privileges=true landlock=off systempaths=unconfined",
      .apply = [](CreateOptions& o, View v) { return addSecurityOption(specOf(o), v); }},
     {.name = "sysctl",
      .value = "KEY=VALUE",

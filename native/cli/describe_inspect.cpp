@@ -1,6 +1,7 @@
 // The objects of `inspect`, with Docker's keys where Docker has them.
 #include "cli/describe.hpp"
 #include "cli/output.hpp"
+#include "core/apparmor.hpp"
 #include "sys/hash.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
@@ -87,6 +88,7 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
       .member("MaximumRetryCount", spec.restart.maxRetries)
       .endObject();
   out.member("Memory", number(limits.memoryMax)).member("MemoryReservation", number(limits.memoryReservation));
+  out.member("MemoryHigh", number(limits.memoryHigh));
   // Docker: memory and swap together, -1 without bound.
   out.key("MemorySwap");
   if (limits.memoryMax && limits.swapMax) {
@@ -115,6 +117,7 @@ void writeHostConfig(JsonWriter& out, const Spec& spec) {
       .member("Seccomp", spec.seccomp)
       .member("SeccompProfile", seccompName(spec))
       .member("Landlock", spec.landlock)
+      .member("AppArmor", appArmorProfile(spec))
       .member("Sysctls", spec.sysctls);
   out.member("MaskedPaths", spec.maskPaths).member("Devices", spec.devices).member("GroupAdd", spec.groupAdd);
   out.member("OomScoreAdj", spec.oomScoreAdj)
@@ -168,6 +171,7 @@ std::string inspectSandbox(const Engine& engine, const SandboxInfo& info) {
   writeState(out, info);
   out.member("Image", spec.imageDigest).member("ImagePath", spec.imagePath).member("LogPath", engine.logPath(spec.id));
   out.member("RestartCount", info.restartCount).member("Warnings", info.warnings);
+  out.member("AppArmorProfile", appArmorOf(info.pid));
   writeHostConfig(out, spec);
   writeMounts(out, spec);
   writeConfig(out, spec);

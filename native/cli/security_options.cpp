@@ -1,5 +1,6 @@
 // --security-opt KEY=VALUE and --sysctl KEY=VALUE.
 #include "cli/create_options.hpp"
+#include "core/apparmor.hpp"
 #include "core/seccomp_profile.hpp"
 #include "core/sysctl.hpp"
 #include "sys/file.hpp"
@@ -43,12 +44,15 @@ Status addSecurityOption(Spec& spec, View value) {
     spec.noNewPrivileges = setting != "false";
   } else if (key == "landlock" && (setting == "on" || setting == "off")) {
     spec.landlock = setting == "on";
+  } else if (key == "apparmor" && checkAppArmorProfile(setting)) {
+    spec.appArmor = setting;
   } else if (key == "systempaths" && setting == "unconfined") {
     spec.maskPaths = false;
   } else {
     return invalidValue(
         "security-opt", value,
-        "seccomp=FILE|unconfined, no-new-privileges=true|false, landlock=on|off or systempaths=unconfined");
+        "seccomp=FILE|unconfined, apparmor=PROFILE|unconfined, no-new-privileges=true|false, landlock=on|off or "
+        "systempaths=unconfined");
   }
   return {};
 }

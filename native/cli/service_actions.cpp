@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "cli/apparmor_load.hpp"
 #include "cli/output.hpp"
 #include "cli/shutdown.hpp"
 #include "engine/cgroup_parent.hpp"
@@ -61,6 +62,13 @@ int clock(const Engine& engine, const Parsed&) {
   return 0;
 }
 
+/** Never fails: a wall that is missing is no reason to run nothing. `lightv info` tells it too. */
+int appArmor(const Engine&, const Parsed&) {
+  const std::string problem = loadAppArmor(kAppArmorFile);
+  if (!problem.empty()) complain("system", problem);
+  return 0;
+}
+
 int spawner(const Engine& engine, const Parsed& parsed) {
   Fd listener = passedListener();
   if (!listener) {
@@ -75,7 +83,7 @@ int spawner(const Engine& engine, const Parsed& parsed) {
 }
 
 constexpr ServiceAction kActions[] = {
-    {"spawner", spawner}, {"delegate", delegate}, {"stop-all", stopAll}, {"clock", clock}};
+    {"spawner", spawner}, {"delegate", delegate}, {"stop-all", stopAll}, {"clock", clock}, {"apparmor", appArmor}};
 
 }  // namespace
 

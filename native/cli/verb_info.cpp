@@ -5,6 +5,7 @@
 #include "cli/output.hpp"
 #include "cli/template.hpp"
 #include "cli/verbs.hpp"
+#include "core/apparmor.hpp"
 #include "core/landlock.hpp"
 #include "sys/file.hpp"
 #include "sys/json.hpp"
@@ -52,6 +53,12 @@ bool knowsFileSystem(std::string_view name) {
   return false;
 }
 
+std::string appArmorState() {
+  if (!hasAppArmor()) return "no";
+  const std::string name(kDefaultAppArmorProfile);
+  return isProfileLoaded(name) ? name : name + " is not loaded";
+}
+
 Result<std::string> collect(const Engine& engine) {
   const Result<std::vector<SandboxInfo>> infos = engine.list();
   if (!infos) return infos.error();
@@ -75,7 +82,8 @@ Result<std::string> collect(const Engine& engine) {
   json.member("CgroupVersion", cgroupVersion())
       .member("Erofs", knowsFileSystem("erofs"))
       .member("Overlay", knowsFileSystem("overlay"))
-      .member("Landlock", landlockAbi());
+      .member("Landlock", landlockAbi())
+      .member("AppArmor", appArmorState());
   json.member("Root", engine.paths().root).member("RunRoot", engine.paths().run);
   return json.endObject().text();
 }
@@ -87,6 +95,7 @@ constexpr const char* kText =
     "{{.NCPU}}\n"
     "Memory:        {{.MemTotal}}\nCgroups:       {{.CgroupVersion}}\nEROFS:         {{.Erofs}}\nOverlay:       "
     "{{.Overlay}}\nLandlock:      {{if .Landlock}}version {{.Landlock}}{{else}}no{{end}}\n"
+    "AppArmor:      {{.AppArmor}}\n"
     "Root:          {{.Root}}\nRun root:      {{.RunRoot}}";
 
 int runInfo(const Engine& engine, const Parsed& parsed) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/apparmor.hpp"
 #include "core/landlock.hpp"
 #include "core/operation.hpp"
 #include "core/sysctl.hpp"
@@ -188,6 +189,11 @@ void describeProcess(std::vector<PlanLine>& lines, const Spec& spec) {
   lines.push_back({"chdir", spec.cwd});
   for (const Rlimit& limit : spec.rlimits) {
     lines.push_back({"ulimit", limit.name + "=" + std::to_string(limit.soft) + ":" + std::to_string(limit.hard)});
+  }
+  if (spec.appArmor.empty()) {
+    lines.push_back({"apparmor", std::string(kDefaultAppArmorProfile) + ", where the kernel has it"});
+  } else if (spec.appArmor != kAppArmorUnconfined) {
+    lines.push_back({"apparmor", spec.appArmor});
   }
   lines.push_back({"user", spec.user.empty() ? "0" : spec.user});
   lines.push_back({"capabilities", spec.capabilities.empty() ? "none" : join(spec.capabilities, ",")});

@@ -106,6 +106,21 @@ void raiseWall(const Process& process, const Reporter& reporter) {
   if (const int err = restrictSelf(process.landlock); err != 0) reporter.warn("landlock", "", err);
 }
 
+/**
+ * While there are rights and a host's /proc: its descriptor goes with the execve, and a sandbox that is parked keeps
+ * none. CVE-2019-19921, CVE-2025-52881: what is mounted over the sandbox's own /proc is never asked.
+ */
+void changeLabel(const Process& process, const Reporter& reporter) {
+  const AppArmorChange& change = process.appArmor;
+  if (change.text.empty()) return;
+  const int err = changeAtExec(change.proc.get(), change.text);
+  (void)::close(change.proc.get());
+  if (err == 0) return;
+  // Unloaded since it was looked for, or an engine that is confined itself.
+  if (change.asked) reporter.fail("AppArmor profile", change.text.c_str(), err);
+  reporter.warn("AppArmor profile", change.text.c_str(), err);
+}
+
 void becomeUser(const Process& process, const Reporter& reporter) {
   const UserIds& user = process.user;
   if (sys::setGroups(user.groups.size(), user.groups.data()) < 0) reporter.fail("setgroups", "", errno);
@@ -203,6 +218,7 @@ void runProcess(const Process& process, int slave, const Reporter& reporter) {
   placeStreams(process, slave, reporter);
   setLimits(process, reporter);
   joinKeyring(process, reporter);
+  changeLabel(process, reporter);
   (void)::umask(022);
   resetSignals();
   // Without no_new_privs only CAP_SYS_ADMIN may raise the wall or install a filter, so then these come before that
@@ -226,6 +242,7 @@ void parkProcess(Process& process, const Reporter& reporter) {
   placeStreams(process, -1, reporter);
   setLimits(process, reporter);
   joinKeyring(process, reporter);
+  changeLabel(process, reporter);
   (void)::umask(022);
   resetSignals();
   dropRights(process, reporter);

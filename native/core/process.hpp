@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/apparmor.hpp"
 #include "core/capabilities.hpp"
 #include "core/landlock.hpp"
 #include "core/launch.hpp"
@@ -35,6 +36,7 @@ struct Process {
   sock_fprog filter{};  // len 0: none
   unsigned filterFlags = 0;
   LandlockRules landlock;
+  AppArmorChange appArmor;
   std::vector<sock_filter> ownFilter;  // where a profile of the user's own lies; the default is the program's
   struct Limit {
     int resource = 0;

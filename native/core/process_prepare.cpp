@@ -126,6 +126,9 @@ Result<Process> prepareProcess(const Spec& spec, const UserIds& user, const Stdi
   process.capabilities = *set;
   if (Status added = addLimits(spec, process); !added) return added.error();
   process.landlock = landlockRules(spec, LandlockFor::workload);
+  Result<AppArmorChange> change = prepareAppArmor(spec);
+  if (!change) return change.error();
+  process.appArmor = std::move(*change);
   if (spec.seccomp) {
     if (Status added = addFilter(process, spec.seccompProfile); !added) return added.error();
   }
@@ -142,6 +145,7 @@ Result<Process> prepareExec(const Spec& spec, const ExecSpec& exec, const UserId
   merged.terminal = exec.terminal;
   if (exec.privileged) {
     merged.landlock = false;
+    merged.appArmor = kAppArmorUnconfined;
     merged.seccomp = false;
     merged.seccompProfile.clear();
     merged.capabilities.assign(capabilityNames().begin(), capabilityNames().end());

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "core/apparmor.hpp"
 #include "core/spec_json.hpp"
 #include "sys/json.hpp"
 
@@ -125,6 +126,7 @@ void writeSecurity(JsonWriter& writer, const Spec& spec) {
   writer.member("seccomp", spec.seccomp).member("maskPaths", spec.maskPaths).member("oomScoreAdj", spec.oomScoreAdj);
   writer.member("sysctls", spec.sysctls).member("landlock", spec.landlock);
   if (!spec.seccompProfile.empty()) writer.member("seccompProfile", spec.seccompProfile);
+  if (!spec.appArmor.empty()) writer.member("appArmor", spec.appArmor);
   writer.member("shmSizeBytes", spec.shmSizeBytes);
 }
 
@@ -189,7 +191,7 @@ void writeSpecSettings(JsonWriter& writer, const Spec& spec) {
   if (out.differs(&Spec::rlimits)) writeRlimits(writer, spec);
   out.member("noNewPrivileges", &Spec::noNewPrivileges).member("seccomp", &Spec::seccomp);
   out.member("seccompProfile", &Spec::seccompProfile);
-  out.member("sysctls", &Spec::sysctls).member("landlock", &Spec::landlock);
+  out.member("sysctls", &Spec::sysctls).member("landlock", &Spec::landlock).member("appArmor", &Spec::appArmor);
   out.member("maskPaths", &Spec::maskPaths).member("oomScoreAdj", &Spec::oomScoreAdj);
   out.member("shmSizeBytes", &Spec::shmSizeBytes).member("stopSignal", &Spec::stopSignal);
   out.member("stopTimeoutMs", &Spec::stopTimeoutMs);
@@ -269,6 +271,10 @@ void readSpecSettings(JsonReader& reader, Spec& spec) {
   reader.boolean("maskPaths", spec.maskPaths);
   reader.textMap("sysctls", spec.sysctls);
   reader.boolean("landlock", spec.landlock);
+  reader.text("appArmor", spec.appArmor);
+  if (!spec.appArmor.empty() && !checkAppArmorProfile(spec.appArmor)) {
+    reader.fail("appArmor", "must be a profile's name or \"unconfined\"");
+  }
   reader.number("oomScoreAdj", spec.oomScoreAdj, -1000, 1000);
   reader.number("shmSizeBytes", spec.shmSizeBytes, std::uint64_t{4096}, maxBytes);
   reader.number("stopSignal", spec.stopSignal, 1, 64);

@@ -109,6 +109,7 @@ struct Spec {
   bool seccomp = true;
   std::string seccompProfile;  // the user's own, as JSON (core/seccomp_profile.hpp); empty: the default
   bool landlock = true;        // where the kernel has it
+  std::string appArmor;        // profile, or "unconfined"; empty: the default, where the kernel has it
   bool maskPaths = true;
   std::map<std::string, std::string> sysctls;  // by key as given, "net.ipv4.ip_forward"
   std::int32_t oomScoreAdj = 0;

@@ -29,6 +29,20 @@ std::string pathIn(std::string_view membership, std::string_view controllers) {
   return {};
 }
 
+/**
+ * Of v2 alone: v1 has no such thing. Each group on the way must have it, as a child's counts no further than its
+ * parent's (cgroup-v2.rst, memory.min); the units above say it themselves. A kernel without memory control has no such
+ * file.
+ */
+void protectMonitors(const CgroupHierarchy& hierarchy, const std::string& parent, std::vector<std::string>& warnings) {
+  if (!hierarchy.v2) return;
+  for (const std::string& group : {parent, parent + "/monitors"}) {
+    const Status written =
+        writeControlFile(hierarchy.mount + group + "/memory.min", std::to_string(kMonitorsReserveBytes));
+    if (!written && written.error().err != ENOENT) warnings.push_back(written.error().message());
+  }
+}
+
 }  // namespace
 
 std::string cgroupParentFile(const Paths& paths) {
@@ -58,6 +72,7 @@ Status delegateCgroup(const Paths& paths, const std::string& unit, std::vector<s
   const std::string parent = unit + "/sandboxes";
   for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
     if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
+    protectMonitors(hierarchy, parent, warnings);
   }
   if (Status made = makeDirs(paths.run); !made) return made;
   return writeFileAtomic(cgroupParentFile(paths), parent + "\n", 0600);

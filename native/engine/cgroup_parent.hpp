@@ -1,6 +1,7 @@
 // Below which cgroup sandboxes live when nobody says otherwise, and how a service manager's unit becomes that cgroup.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ namespace lightv {
 
 /** Where no service manager has handed a subtree to us. */
 inline constexpr const char* kPlainCgroupParent = "/lightv";
+
+/** Memory that is never taken from the monitors, all together (configs/systemd/lightv.slice has the sum of all). */
+inline constexpr std::uint64_t kMonitorsReserveBytes = 8U << 20;
 
 /** Where the delegated parent is written: a line with an absolute path. */
 std::string cgroupParentFile(const Paths& paths);
@@ -30,10 +34,10 @@ Result<std::string> unitCgroup(std::string_view membership);
 
 /**
  * Makes `unit`/sandboxes, the parent, in every hierarchy below `mountPoint`, controllers handed down, and
- * `unit`/sandboxes/monitors. Then writes RUN/cgroup-parent. Not `unit` itself: systemd 252 takes the controllers of a
- * unit's own group back when it stops, and with them the limits of the groups right below; one level down the kernel
- * refuses that (EBUSY, cgroup-v2.rst, "Top-down Constraint"). On v1 a manager knows the unit in its own hierarchy
- * alone: the others get it here. Controllers that can't be had are `warnings`.
+ * `unit`/sandboxes/monitors, which get their reserve of memory (v2). Then writes RUN/cgroup-parent. Not `unit` itself:
+ * systemd 252 takes the controllers of a unit's own group back when it stops, and with them the limits of the groups
+ * right below; one level down the kernel refuses that (EBUSY, cgroup-v2.rst, "Top-down Constraint"). On v1 a manager
+ * knows the unit in its own hierarchy alone: the others get it here. Controllers that can't be had are `warnings`.
  */
 Status delegateCgroup(const Paths& paths, const std::string& unit, std::vector<std::string>& warnings,
                       const std::string& mountPoint = cgroupMountPoint);

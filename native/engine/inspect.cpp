@@ -46,6 +46,8 @@ void takeExit(SandboxInfo& info, ExitRecord record) {
   info.startedAt = std::move(record.startedAt);
   info.restartCount = record.restartCount;
   info.warnings = std::move(record.warnings);
+  info.logDroppedLines = record.logDroppedLines;
+  info.logDroppedBytes = record.logDroppedBytes;
   info.exit = std::move(record.exit);
 }
 

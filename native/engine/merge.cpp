@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/apparmor.hpp"
 #include "core/capabilities.hpp"
 #include "core/seccomp_profile.hpp"
 #include "core/sysctl.hpp"
@@ -48,6 +49,7 @@ Status mergeRights(const CreateRequest& request, Spec& spec) {
   spec.capabilities = std::move(*capabilities);
   if (request.privileged) {
     spec.maskPaths = spec.noNewPrivileges = spec.landlock = false;
+    if (spec.appArmor.empty()) spec.appArmor = kAppArmorUnconfined;
     spec.seccomp = !spec.seccompProfile.empty();  // a profile that was asked for holds, as in Docker
   }
   if (Status checked = checkSysctls(spec); !checked) return checked;

@@ -86,7 +86,7 @@ bool isOrdinary(const CreateRequest& request) {
   const Spec& spec = request.spec;
   const bool rights = request.capAdd.empty() && request.capDrop.empty() && !request.privileged &&
                       spec.noNewPrivileges && spec.seccomp && spec.seccompProfile.empty() && spec.landlock &&
-                      spec.maskPaths;
+                      spec.appArmor.empty() && spec.maskPaths;
   const bool place = spec.network == Network::none && spec.userns == UserNamespace::host && spec.devices.empty() &&
                      spec.sysctls.empty() && spec.mounts.empty() && !spec.readOnlyRoot;
   return rights && place && spec.init && !spec.terminal;

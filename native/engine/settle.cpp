@@ -60,7 +60,7 @@ StateRecord lostRun(const SandboxFiles& files) {
 }
 
 ExitRecord endOf(const StateRecord& run) {
-  ExitRecord record{{}, run.startedAt, run.restartCount, run.warnings};
+  ExitRecord record{{}, run.startedAt, run.restartCount, run.warnings, run.logDroppedLines, run.logDroppedBytes};
   if (run.status == SandboxStatus::exited && run.exit) {  // its monitor saw the end, and could not write it down
     record.exit = *run.exit;
     return record;

@@ -195,7 +195,8 @@ void Life::finish(ExitInfo exit) {
   phase_ = Phase::over;
   state_.pid = state_.initPid = 0;
   exit.shutdown = shutdown_;
-  const ExitRecord record{exit, state_.startedAt, state_.restartCount, state_.warnings};
+  const ExitRecord record{
+      exit, state_.startedAt, state_.restartCount, state_.warnings, state_.logDroppedLines, state_.logDroppedBytes};
   state_.exit = exit;
   ended_ = std::move(exit);
   bool recorded = true;

@@ -36,6 +36,19 @@ Result<Record> readRecord(const std::string& path, Fill fill) {
   return record;
 }
 
+/** Of a state or an end: what the log did not take, when there was any. */
+template <class Record>
+void writeDrops(JsonWriter& writer, const Record& record) {
+  if (record.logDroppedLines == 0) return;
+  writer.member("logDroppedLines", record.logDroppedLines).member("logDroppedBytes", record.logDroppedBytes);
+}
+
+template <class Record>
+void readDrops(JsonReader& reader, Record& record) {
+  reader.number("logDroppedLines", record.logDroppedLines, std::uint64_t{0}, kMostBytes);
+  reader.number("logDroppedBytes", record.logDroppedBytes, std::uint64_t{0}, kMostBytes);
+}
+
 }  // namespace
 
 const char* statusName(SandboxStatus status) {
@@ -73,8 +86,7 @@ std::string toJson(const StateRecord& state) {
   writer.member("initPid", state.initPid).member("monitorPid", state.monitorPid);
   writer.member("startedAt", state.startedAt).member("restartCount", state.restartCount);
   writer.member("warnings", state.warnings);
-  if (state.logDroppedLines != 0)
-    writer.member("logDroppedLines", state.logDroppedLines).member("logDroppedBytes", state.logDroppedBytes);
+  writeDrops(writer, state);
   if (state.exit) {
     writer.beginObject("exit");
     writeExit(writer, *state.exit);
@@ -89,7 +101,9 @@ std::string toJson(const ExitRecord& record) {
   writer.beginObject();
   writeExit(writer, record.exit);
   writer.member("startedAt", record.startedAt).member("restartCount", record.restartCount);
-  writer.member("warnings", record.warnings).endObject();
+  writer.member("warnings", record.warnings);
+  writeDrops(writer, record);
+  writer.endObject();
   return writer.text();
 }
 
@@ -108,8 +122,7 @@ Result<StateRecord> readState(const std::string& path) {
     reader.text("startedAt", state.startedAt);
     reader.number("restartCount", state.restartCount, 0U, kMaxCount);
     reader.texts("warnings", state.warnings);
-    reader.number("logDroppedLines", state.logDroppedLines, std::uint64_t{0}, kMostBytes);
-    reader.number("logDroppedBytes", state.logDroppedBytes, std::uint64_t{0}, kMostBytes);
+    readDrops(reader, state);
     if (!reader.has("exit")) return;
     JsonReader inner = reader.object("exit");
     readExit(inner, state.exit.emplace());
@@ -123,6 +136,7 @@ Result<ExitRecord> readExitRecord(const std::string& path) {
     reader.text("startedAt", record.startedAt);
     reader.number("restartCount", record.restartCount, 0U, kMaxCount);
     reader.texts("warnings", record.warnings);
+    readDrops(reader, record);
   });
 }
 

@@ -44,6 +44,7 @@ struct ExitRecord {
   std::string startedAt;
   std::uint32_t restartCount = 0;
   std::vector<std::string> warnings;
+  std::uint64_t logDroppedLines = 0, logDroppedBytes = 0;  // since the monitor's start
 };
 
 /** started.json: that a run has begun, for a looker after a reboot, when nothing of RUN is left. */

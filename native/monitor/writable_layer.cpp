@@ -29,9 +29,11 @@ Result<WritableLayer> makeWritableLayer(const Spec& spec, const std::string& dir
                                         std::vector<std::string>& warnings) {
   const Result<bool> overlay = liesOnOverlay(directory);
   if (!overlay) return overlay.error();
-  if (*overlay) {
-    // The kernel refuses an overlay as the upper layer of another (overlayfs.rst, "Upper and lower layers").
-    warnings.push_back("the writable layer is in memory and goes with each run: " + directory + " lies on an overlay");
+  if (*overlay && spec.storageSizeBytes == 0 && !BoundedLayer::isThere(directory)) {
+    // The kernel refuses an overlay as the upper layer of another (overlayfs.rst, "Upper and lower layers"); a file
+    // system of the layer's own it takes.
+    warnings.push_back("the writable layer is in memory and goes with each run: " + directory +
+                       " lies on an overlay; --storage-opt size= keeps it on disk");
     return WritableLayer{};
   }
   WritableLayer layer{directory + "/upper", directory + "/work", {}};

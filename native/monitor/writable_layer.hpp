@@ -18,8 +18,8 @@ struct WritableLayer {
 
 /**
  * Makes the layer of a sandbox below its `directory`, whose image is mounted at `rootMount`, or gives the one that is
- * there; of `spec` the bound counts. Where the directory lies on an overlay the layer is in memory, and `warnings` say
- * so. On failure: what could not be made.
+ * there; of `spec` the bound counts. Where the directory lies on an overlay a layer without a bound is in memory, and
+ * `warnings` say so. On failure: what could not be made.
  */
 Result<WritableLayer> makeWritableLayer(const Spec& spec, const std::string& directory, int rootMount,
                                         std::vector<std::string>& warnings);

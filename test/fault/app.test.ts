@@ -124,6 +124,37 @@ test(
 );
 
 test(
+  "a filter of system calls, a kernel setting or an AppArmor profile that can't be had: failed with the reason; what can be had is in force",
+  async (t) => {
+    const scene = await begin(t);
+    const { world, watch, image, neighbour } = scene;
+    const odd = (name: string, security: NonNullable<App["security"]>): App => ({ name, image, command: FOREVER, security });
+    await world.desire([
+      neighbour,
+      odd("filter", { seccomp: '{"defaultAction":"SCMP_ACT_NONSENSE"}' }),
+      odd("setting", { sysctls: { "kernel.core_pattern": "|/x" } }),
+      odd("profile", { apparmor: "no-such-profile" }),
+    ]);
+    const why = async (name: string, phase: RegExp): Promise<string> =>
+      (await watch.reported(name, (report) => phase.test(report.phase) && report.reason !== "")).reason;
+    assert.match(await why("filter", /failed/), /^LV_CONFIG: .*defaultAction/);
+    assert.match(await why("setting", /failed/), /^LV_CONFIG: .*kernel\.core_pattern: it is a setting of the whole machine/);
+    // Where there is AppArmor the profile may be loaded later.
+    assert.match(await why("profile", /failed|backoff|crashloop/), /AppArmor profile.*no-such-profile/);
+    const file = join(world.directory, "filter.json");
+    const syscalls = [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" }];
+    writeFileSync(file, JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls }, undefined, 2));
+    const options = ["--security-opt", `seccomp=${file}`, "--sysctl", "net.ipv4.ip_default_ttl=42"];
+    const held = "busybox mkdir /x || [ $(busybox cat /proc/sys/net/ipv4/ip_default_ttl) = 42 ] && exec busybox sleep 100000";
+    await world.fleetOk("deploy", world.device, "held", "--image", "base", ...options, "--wait", "--", "/bin/busybox", "sh", "-c", held);
+    const id = (await world.appReport("held"))?.sandboxId ?? "";
+    assert.match(await world.box.ok("inspect", "-f", "{{.HostConfig.SeccompProfile}}", id), /^sha256:[0-9a-f]{64}$/);
+    await undisturbed(scene);
+  },
+  LIMIT,
+);
+
+test(
   "an image for another architecture, and a volume that is a file: failed with the reason, and nothing loops",
   async (t) => {
     const scene = await begin(t);

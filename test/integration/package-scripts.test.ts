@@ -51,6 +51,7 @@ test("the first installation enables and starts", () => {
   assert.equal(calls, [
     "systemctl --quiet enable lightv.target",
     "systemctl daemon-reload",
+    "lightv system apparmor",
     "systemctl try-restart lightvd.service",
     "systemctl start lightv.target",
   ]);
@@ -59,12 +60,16 @@ test("the first installation enables and starts", () => {
 test("the spawner and the pool, where there are such, restart with the agent", () => {
   const before = "cd /usr/lib/systemd; mkdir -p system; touch system/lightv-spawn.service system/lightv-pool.service";
   const { calls } = runScript("lightv", "postinst", "configure 0.1.0", { enabled: false, before: `mkdir -p /usr/lib/systemd; ${before}` });
-  assert.equal(calls, ["systemctl daemon-reload", "systemctl try-restart lightv-spawn.service lightv-pool.service lightvd.service"]);
+  assert.equal(calls, [
+    "systemctl daemon-reload",
+    "lightv system apparmor",
+    "systemctl try-restart lightv-spawn.service lightv-pool.service lightvd.service",
+  ]);
 });
 
 test("an upgrade restarts the agent and nothing else, and starts nothing that the administrator has disabled", () => {
   const { calls } = runScript("lightv", "postinst", "configure 0.1.0", { enabled: false });
-  assert.equal(calls, ["systemctl daemon-reload", "systemctl try-restart lightvd.service"]);
+  assert.equal(calls, ["systemctl daemon-reload", "lightv system apparmor", "systemctl try-restart lightvd.service"]);
   assert.equal(runScript("lightv", "prerm", "upgrade 0.2.0").calls, []);
 });
 

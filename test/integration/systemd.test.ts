@@ -79,3 +79,14 @@ test("the controller's keys may stay root's: each that the configuration names i
     assert.ok(conf.includes(`/run/credentials/lightv-fleet.service/${name}`), name);
   }
 });
+
+test("the reserve of the slice is the sum of its parts, and nobody of LightV dies before an app does", () => {
+  const value = (unit: string, key: string): number =>
+    Number(new RegExp(`^${key}=(-?[0-9]+)M?$`, "m").exec(readFileSync(join(UNITS, unit), "utf8"))?.[1]);
+  const parts = ["lightvd", "lightv-spawn", "lightv-pool", "lightv-runtime"].map((name) => value(`${name}.service`, "MemoryMin"));
+  assert.is(
+    parts.reduce((sum, part) => sum + part, 0),
+    value("lightv.slice", "MemoryMin"),
+  );
+  for (const name of ["lightvd", "lightv-spawn", "lightv-pool"]) assert.is(value(`${name}.service`, "OOMScoreAdjust"), -900);
+});

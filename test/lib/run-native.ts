@@ -21,10 +21,12 @@ export async function runNative(top: string): Promise<Outcome[]> {
 
 /** Each target for `seconds`, from its kept corpus, all at once. */
 export async function runFuzzers(top: string, seconds: number): Promise<Outcome[]> {
-  const names = sources("test/fuzz/*.cpp").map((file) => file.replace(/^.*\/|\.cpp$/g, ""));
-  if (names.length === 0) return [];
+  const names = (pattern: string): string[] => sources(pattern).map((file) => file.replace(/^.*\/|\.\w+$/g, ""));
   const directory = buildNative(top, "fuzz");
-  return Promise.all(names.map((name) => fuzzOne(top, directory, name, seconds)));
+  return Promise.all([
+    ...names("test/fuzz/*.cpp").map((name) => fuzzOne(top, directory, name, seconds)),
+    ...names("test/fuzz/agent/*.ts").map((name) => fuzzAgent(top, name, seconds)),
+  ]);
 }
 
 async function fuzzOne(top: string, directory: string, name: string, seconds: number): Promise<Outcome> {
@@ -42,10 +44,21 @@ async function fuzzOne(top: string, directory: string, name: string, seconds: nu
       "-print_final_stats=1",
     ];
     const { code, output } = await capture(join(directory, `fuzz-${name}`), args, (seconds + 120) * 1000);
-    const units = /number_of_executed_units:\s*(\d+)/.exec(output)?.[1] ?? "0";
-    const ok = code === 0 && Number(units) > 0;
-    return { name: `fuzz/${name} (${units} inputs in ${seconds} s)`, passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output };
+    return verdict(name, seconds, code, output);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** A target in TypeScript: its own runner keeps an input that fails. */
+async function fuzzAgent(top: string, name: string, seconds: number): Promise<Outcome> {
+  const args = ["--disable-warning=ExperimentalWarning", join(top, "test/fuzz/lib/run.ts"), name, String(seconds)];
+  const { code, output } = await capture(process.execPath, args, (seconds + 120) * 1000);
+  return verdict(`agent/${name}`, seconds, code, output);
+}
+
+function verdict(name: string, seconds: number, code: number | null, output: string): Outcome {
+  const units = /number_of_executed_units:\s*(\d+)/.exec(output)?.[1] ?? "0";
+  const ok = code === 0 && Number(units) > 0;
+  return { name: `fuzz/${name} (${units} inputs in ${seconds} s)`, passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output };
 }

@@ -75,11 +75,32 @@ TEST_CASE("cli: wrong mounts are refused with the reason") {
 }
 
 TEST_CASE("cli: budgets become the kernel's numbers") {
-  const Limits limits =
-      spec({"-m", "64m", "--memory-swap", "96m", "--cpus", "0.5", "-c", "512", "--pids-limit", "20", "--blkio-weight",
-            "100", "--cpuset-cpus", "0-1", "--device-read-bps", "/dev/vda:1mb", "--device-write-iops", "/dev/vda:50"})
-          .limits;
+  const Limits limits = spec({"-m",
+                              "64m",
+                              "--memory-high",
+                              "48m",
+                              "--memory-reservation",
+                              "16m",
+                              "--memory-swap",
+                              "96m",
+                              "--cpus",
+                              "0.5",
+                              "-c",
+                              "512",
+                              "--pids-limit",
+                              "20",
+                              "--blkio-weight",
+                              "100",
+                              "--cpuset-cpus",
+                              "0-1",
+                              "--device-read-bps",
+                              "/dev/vda:1mb",
+                              "--device-write-iops",
+                              "/dev/vda:50"})
+                            .limits;
   CHECK(limits.memoryMax == 64U << 20);
+  CHECK(limits.memoryHigh == 48U << 20);
+  CHECK(limits.memoryReservation == 16U << 20);
   CHECK(limits.swapMax == 32U << 20);
   CHECK(limits.cpuQuotaUs == 50000);
   CHECK(limits.cpuShares == 512);
@@ -110,6 +131,7 @@ TEST_CASE("cli: restart policies, limits, signals and the rest are read and chec
                           "--stop-timeout",  "3",
                           "--security-opt",  "no-new-privileges:false",
                           "--security-opt",  "seccomp=unconfined",
+                          "--security-opt",  "apparmor=mine",
                           "--log-opt",       "max-size=8k",
                           "--log-opt",       "max-file=2",
                           "--userns",        "auto",
@@ -123,6 +145,7 @@ TEST_CASE("cli: restart policies, limits, signals and the rest are read and chec
   CHECK(made.stopTimeoutMs == 3000);
   CHECK_FALSE(made.noNewPrivileges);
   CHECK_FALSE(made.seccomp);
+  CHECK(made.appArmor == "mine");
   CHECK(made.log.maxSizeBytes == 8192);
   CHECK(made.log.maxFiles == 2);
   CHECK(made.userns == UserNamespace::automatic);
@@ -134,7 +157,7 @@ TEST_CASE("cli: restart policies, limits, signals and the rest are read and chec
                                                                                      {"--ulimit", "nofile"},
                                                                                      {"--stop-signal", "NOPE"},
                                                                                      {"--network", "bridge"},
-                                                                                     {"--security-opt", "apparmor=x"},
+                                                                                     {"--security-opt", "apparmor=x y"},
                                                                                      {"--log-opt", "tag=x"},
                                                                                      {"--userns", "keep-id"},
                                                                                      {"--hostname", "a b"},

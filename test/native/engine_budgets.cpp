@@ -159,4 +159,8 @@ TEST_CASE("budget: a running sandbox takes another log rate and other limits of 
   CHECK(now.rlim_max == 44);
   CHECK(home.info(id).spec.rlimits.size() == 1);
   CHECK(home.engine().update(id, {.rlimits = std::vector<Rlimit>{{"nonsense", 1, 1}}}).error().err == EINVAL);
+
+  REQUIRE(home.engine().kill(id, SIGKILL).ok());
+  REQUIRE(eventually([&] { return home.info(id).status == SandboxStatus::exited; }));
+  CHECK(home.info(id).logDroppedLines > 100);
 }

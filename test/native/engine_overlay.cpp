@@ -84,3 +84,17 @@ TEST_CASE("engine: a read-only sandbox of a store on an overlay has nothing to b
   CHECK(outputOf(home, id).ends_with(" stdout F none\n"));
   CHECK(lvtest::unexpected(home.info(id).warnings).empty());
 }
+
+TEST_CASE("engine: a layer with a bound is on disk on an overlay too, and is there in the next run") {
+  if (!canRun()) return;
+  const Overlaid overlaid;
+  REQUIRE(overlaid.isThere());
+  const Home home(overlaid.path());
+  CreateRequest request = shellOf(home, "[ -e /data/mine ] && echo again; echo x >/data/mine && cat /data/mine");
+  request.spec.storageSizeBytes = 16U << 20;
+  const std::string id = home.make(std::move(request));
+  CHECK(outputOf(home, id).ends_with(" stdout F x\n"));
+  CHECK(lvtest::unexpected(home.info(id).warnings).empty());
+  CHECK(outputOf(home, id).find(" stdout F again\n") != std::string::npos);
+  CHECK(home.isQuiet());
+}

@@ -111,6 +111,23 @@ TEST_CASE("service: delegation makes the groups in each hierarchy, also where th
   CHECK(defaultCgroupParent(paths) == "/u.slice/u.service/sandboxes");
 }
 
+TEST_CASE("service: the monitors' memory is kept for them, where the kernel can") {
+  const lvtest::TempDir dir;
+  const Paths paths{dir.at("root"), dir.at("run")};
+  const std::string mount = dir.at("cgroup");
+  const std::string parent = mount + "/u.slice/u.service/sandboxes";
+  REQUIRE(makeDirs(parent + "/monitors", 0755).ok());
+  for (const char* file : {"/cgroup.procs", "/cgroup.subtree_control"}) REQUIRE(writeFileAtomic(mount + file, "").ok());
+  REQUIRE(writeFileAtomic(mount + "/cgroup.controllers", "memory pids\n").ok());
+  for (const std::string& group : {parent, parent + "/monitors"}) {
+    REQUIRE(writeFileAtomic(group + "/memory.min", "").ok());
+  }
+  std::vector<std::string> warnings;
+  REQUIRE(delegateCgroup(paths, "/u.slice/u.service", warnings, mount).ok());
+  CHECK(*readFile(parent + "/memory.min") == "8388608");
+  CHECK(*readFile(parent + "/monitors/memory.min") == "8388608");
+}
+
 TEST_CASE("service: a spawn request keeps its words, and a hostile one is refused") {
   const SpawnRequest request{SpawnOp::exec, {"/r", "/n"}, "0123456789abcdef", R"({"args":["x"]})"};
   const auto read = parseSpawnRequest(toJson(request));

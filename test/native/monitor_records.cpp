@@ -24,7 +24,7 @@ TEST_CASE("records: state, exit and start read back as they were") {
   REQUIRE(read.ok());
   CHECK(toJson(*read) == toJson(state));
   CHECK(read->exit->signal == 11);
-  const ExitRecord exit{{137, 9, true, true, "then", "why"}, "started", 7, {"w"}};
+  const ExitRecord exit{{137, 9, true, true, "then", "why"}, "started", 7, {"w"}, 5, 600};
   REQUIRE(lvtest::writeBytes(path, toJson(exit)));
   REQUIRE(readExitRecord(path).ok());
   CHECK(toJson(*readExitRecord(path)) == toJson(exit));

@@ -29,6 +29,11 @@ test(
     say(`${PLATFORM}, kernel ${await machine.ok("uname -r")}: ${summary?.[0] ?? `no summary, exit code ${code}`}`);
     for (const [, skipped] of stdout.matchAll(/^SKIPPED (.*)$/gm)) say(`skipped on the device: ${skipped}`);
     assert.is(code, 0, `${stdout.slice(-40_000)}${stderr}`);
+    // Last, as with the profile in force tests that mount with all rights would be refused.
+    await machine.push(join(TOP, "configs/sandbox/apparmor-lightv-default"), "/root/lightv-default");
+    await machine.ok("apparmor_parser --replace /root/lightv-default");
+    const confined = await machine.ok(`${unit} /root/lightv-tests --no-colors -tc='apparmor*' 2>&1`, LONG);
+    assert.not.match(confined, /SKIPPED/, confined);
     assert.is(await machine.ok("losetup -a; mount | grep -e erofs -e lightv || true"), "", "nothing is left behind");
   },
   LONG,

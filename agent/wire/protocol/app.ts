@@ -2,6 +2,7 @@
 import { type Static, Type } from "typebox";
 import { AppName, Count, Digest } from "./common.ts";
 import { Priority } from "./priority.ts";
+import { Security } from "./security.ts";
 
 const AbsolutePath = Type.String({ pattern: "^/", maxLength: 4096 });
 const Port = Type.Integer({ minimum: 1, maximum: 65535 });
@@ -39,6 +40,9 @@ export const LogBudget = Type.Object({
 export const Budget = Type.Object({
   memory: Type.Optional(Type.Integer({ minimum: 524_288 })),
   swap: Type.Optional(Count),
+  /** Beyond this it is slowed down and has to give back (cgroup v2); below that the kernel takes from others first. */
+  high: Type.Optional(Type.Integer({ minimum: 524_288 })),
+  reservation: Type.Optional(Count),
   cpus: Type.Optional(Type.Integer({ minimum: 1 })),
   cpuset: Type.Optional(Type.String({ pattern: "^[0-9,-]+$", maxLength: 256 })),
   pids: Type.Optional(Type.Integer({ minimum: 1 })),
@@ -110,6 +114,7 @@ export const App = Type.Object({
   ),
   mounts: Type.Optional(Type.Array(AppMount, { maxItems: 64 })),
   budget: Type.Optional(Budget),
+  security: Type.Optional(Security),
   /** Who keeps its memory when the device runs short; "normal" when it is not said. */
   priority: Type.Optional(Priority),
   /** So many sandboxes of its image are kept prepared, where the device keeps any (docs/hot-start.md). */

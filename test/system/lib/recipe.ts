@@ -14,6 +14,7 @@ export const packages = (platform: Platform): readonly string[] => [
   "udev",
   "dbus",
   "kmod",
+  "apparmor",
   "iproute2",
   "e2fsprogs",
   "ca-certificates",

@@ -2,6 +2,7 @@
 import * as assert from "uvu/assert";
 import { LightvError } from "#agent/lib/errors.ts";
 import { app, MIB, Rig } from "#test/lib/agent-rig.ts";
+import { settle } from "#test/lib/fake-clock.ts";
 import { suite } from "#test/lib/suite.ts";
 
 const test = suite("agent/admission");
@@ -66,4 +67,29 @@ test("an older version that goes on keeps its room, and makes way like any other
   assert.is(r.report("vital").phase, "running");
   assert.is(r.report("web").phase, "failed");
   assert.is(r.native.running().length, 1);
+});
+
+test("an app that ran once and is not started again gives its room and its port back", async () => {
+  const r = await smallDevice();
+  const ports = [{ port: 80 }];
+  const once = app("once", 5, { restart: { policy: "no" }, budget, ports });
+  await r.desire(1, once);
+  await r.desire(2, once, app("spare", 1, { budget, ports }));
+  assert.match(r.report("spare").reason, /LV_CONFLICT|LV_BUDGET/);
+  r.native.end(r.native.running()[0]?.id ?? "", { exitCode: 0 });
+  await settle();
+  await r.clock.advance(60_000);
+  assert.is(r.report("once").phase, "stopped");
+  assert.is(r.report("spare").phase, "running");
+});
+
+test("what a policy starts again, after a failure or a shutdown, keeps its room", async () => {
+  const r = await smallDevice();
+  const often = app("often", 5, { restart: { policy: "on-failure", minDelayMs: 50_000, maxDelayMs: 50_000 }, budget });
+  await r.desire(1, often);
+  r.native.end(r.native.running()[0]?.id ?? "", { exitCode: 1 });
+  await settle();
+  await r.desire(2, often, spare);
+  assert.is(r.report("often").phase, "backoff");
+  assert.match(r.report("spare").reason, /LV_BUDGET/);
 });

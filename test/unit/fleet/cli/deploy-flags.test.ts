@@ -12,8 +12,8 @@ test("a priority is one of the three, and a wrong one is told with what is allow
 });
 
 test("budgets of flags add to those of a file", () => {
-  const spec = specFromFlags({ budget: { memory: 1 << 20, pids: 3 } }, { ...NONE, memory: "16m", cpus: "0.5" }, []);
-  assert.equal(spec.budget, { memory: 16 << 20, pids: 3, cpus: 500 });
+  const spec = specFromFlags({ budget: { memory: 1 << 20, pids: 3 } }, { ...NONE, memory: "16m", memoryHigh: "12m", cpus: "0.5" }, []);
+  assert.equal(spec.budget, { memory: 16 << 20, pids: 3, high: 12 << 20, cpus: 500 });
 });
 
 test("what an app may write: layer, open files, log and block devices, by Docker's flags, option by option over a file", () => {

@@ -1,0 +1,48 @@
+#include "cli/apparmor_load.hpp"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "core/apparmor.hpp"
+#include "sys/file.hpp"
+
+namespace lightv::cli {
+namespace {
+
+/** The exit code, 128 + n after a signal; -1 with errno when the program can't be run. Its complaints are its own. */
+int runParser(const char* program, const std::string& file) {
+  std::array<std::string, 4> words{program, "--replace", "--quiet", file};
+  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  pid_t pid = 0;
+  if (const int err = ::posix_spawn(&pid, program, nullptr, nullptr, argv.data(), environ); err != 0) {
+    errno = err;
+    return -1;
+  }
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+std::string loadAppArmor(const std::string& file) {
+  if (!hasAppArmor()) return "";
+  const std::string without = ": sandboxes start without the profile " + std::string(kDefaultAppArmorProfile);
+  if (!exists(file)) return file + " is missing" + without;
+  for (const char* program : {"/sbin/apparmor_parser", "/usr/sbin/apparmor_parser"}) {
+    const int code = runParser(program, file);
+    if (code == 0) return "";
+    if (code > 0) return std::string(program) + " " + file + " ended with " + std::to_string(code) + without;
+    if (errno != ENOENT) return std::string(program) + ": " + std::strerror(errno) + without;
+  }
+  return "this kernel has AppArmor, but there is no apparmor_parser (package apparmor)" + without;
+}
+
+}  // namespace lightv::cli
