@@ -20,6 +20,8 @@ namespace lightv {
 namespace {
 
 constexpr int killedCode = 128 + SIGKILL;
+/** A monitor that has heard of the end takes a quarter of that. */
+constexpr int patienceMs = 1000;
 
 InitExit fromWaitStatus(int status) {
   if (WIFSIGNALED(status)) return {128 + WTERMSIG(status), WTERMSIG(status)};
@@ -98,8 +100,9 @@ void closeAllBut(int first, int second) {
   close(high + 1, UINT_MAX);
 }
 
-[[noreturn]] void serve(const InitTask& task, int signalFd, pid_t workload) {
-  pollfd watched[2] = {{signalFd, POLLIN, 0}, {task.statusSocket, POLLRDHUP, 0}};
+[[noreturn]] void serve(int statusSocket, int signalFd, pid_t workload) {
+  releaseCallers();
+  pollfd watched[2] = {{signalFd, POLLIN, 0}, {statusSocket, POLLRDHUP, 0}};
   for (;;) {
     if (::poll(watched, 2, -1) < 0 && errno != EINTR) ::_exit(killedCode);
     // The monitor is gone: nobody would see what the workload does any more. The namespace dies with PID 1.
@@ -108,12 +111,11 @@ void closeAllBut(int first, int second) {
     forwardSignals(signalFd, workload);
     InitExit exit;
     if (!reap(workload, exit)) continue;
-    // All that is left ends here; the namespaces, which take much longer, when the monitor wants it.
+    // What is left ends here; the namespaces, which take the kernel much longer, when the monitor has time for it.
     (void)::kill(-1, SIGKILL);
-    (void)::send(task.statusSocket, &exit, sizeof exit, MSG_NOSIGNAL);
-    pollfd monitor{task.statusSocket, POLLRDHUP, 0};
-    while (::poll(&monitor, 1, -1) < 0 && errno == EINTR) {
-    }
+    (void)::send(statusSocket, &exit, sizeof exit, MSG_NOSIGNAL);
+    pollfd monitor{statusSocket, POLLRDHUP, 0};
+    (void)::poll(&monitor, 1, patienceMs);
     ::_exit(exit.exitCode);
   }
 }
@@ -139,7 +141,7 @@ int runInit(const InitTask& task) {
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   (void)::prctl(PR_SET_NAME, "lightv-init", 0, 0, 0);
   (void)releaseProgram();
-  serve(task, signalFd, workload);
+  serve(task.statusSocket, signalFd, workload);
 }
 
 }  // namespace lightv
