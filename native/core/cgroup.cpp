@@ -45,7 +45,8 @@ Status allowDevices(const std::string& path, const std::vector<DeviceRule>& rule
   if (!file) return file.error();
   for (const DeviceRule& rule : rules) {
     const std::string text = toControlText(rule);
-    if (::write(file->get(), text.data(), text.size()) < 0) return Error{"write", errno, path + " = " + text};
+    if (::write(file->get(), text.data(), text.size()) < 0)
+      return Error{"write", errno, std::string(path).append(" = ").append(text)};
   }
   return {};
 }
