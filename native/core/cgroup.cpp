@@ -39,6 +39,18 @@ Status awaitState(const std::string& file, const std::string& wanted) {
   return Error{"freeze", ETIMEDOUT, file};
 }
 
+/** v1 takes one rule a write. */
+Status allowDevices(const std::string& path, const std::vector<DeviceRule>& rules) {
+  const Result<Fd> file = openFile(path, O_WRONLY);
+  if (!file) return file.error();
+  for (const DeviceRule& rule : rules) {
+    const std::string text = toControlText(rule);
+    if (::write(file->get(), text.data(), text.size()) < 0)
+      return Error{"write", errno, std::string(path).append(" = ").append(text)};
+  }
+  return {};
+}
+
 }  // namespace
 
 Cgroup Cgroup::open(const std::string& parent, const std::string& id, const std::string& mountPoint) {
@@ -219,9 +231,7 @@ void Cgroup::restrictDevices(const std::vector<std::string>& allowed, std::vecto
   Status status;
   if (!directory.empty()) {
     status = writeControlFile(directory + "/devices.deny", "a");
-    for (const DeviceRule& rule : rules) {
-      if (status.ok()) status = writeControlFile(directory + "/devices.allow", toControlText(rule));
-    }
+    if (status.ok()) status = allowDevices(directory + "/devices.allow", rules);
   } else if (const Fd v2 = v2Directory(); v2) {
     status = attachDeviceFilter(v2.get(), rules);
   }

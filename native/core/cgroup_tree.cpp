@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,11 +20,27 @@ bool isReadable(const std::string& path) {
 }
 
 // net_cls, perf_event, hugetlb, rdma and misc limit nothing here; each would cost a mkdir at every start.
-// "systemd" is the hierarchy by which systemd 2xx on v1 decides which unit a process belongs to.
+// "systemd" is the hierarchy by which systemd 2xx on v1 decides which unit a process belongs to; where none runs
+// (sd_booted(3)) nobody does.
 bool isWanted(const std::string& controller) {
-  static constexpr std::array<const char*, 9> wanted{"memory", "cpu",     "cpuacct", "cpuset", "pids",
-                                                     "blkio",  "freezer", "devices", "systemd"};
+  static constexpr std::array<const char*, 8> wanted{"memory", "cpu",   "cpuacct", "cpuset",
+                                                     "pids",   "blkio", "freezer", "devices"};
+  if (controller == "systemd") return ::access("/run/systemd/system", F_OK) == 0;
   return std::any_of(wanted.begin(), wanted.end(), [&](const char* name) { return controller == name; });
+}
+
+bool isFreezerAlone(const CgroupHierarchy& hierarchy) {
+  return !hierarchy.v2 && hierarchy.controllers == std::vector<std::string>{"freezer"};
+}
+
+// cgroup.freeze came with Linux 5.2, and the root, which is all that is there yet, has none to look for.
+bool freezesByV2() {
+  utsname machine{};
+  if (::uname(&machine) != 0) return false;
+  const std::vector<std::string> numbers = split(machine.release, '.');
+  const unsigned major = parseInteger<unsigned>(numbers[0]).value_or(0);
+  const unsigned minor = numbers.size() > 1 ? parseInteger<unsigned>(numbers[1]).value_or(0) : 0;
+  return major > 5 || (major == 5 && minor >= 2);
 }
 
 std::vector<std::string> words(const std::string& text) {
@@ -86,13 +103,14 @@ std::vector<CgroupHierarchy> findCgroupHierarchies(const std::string& mountPoint
     // Links are second names of joined controllers (cpu -> cpu,cpuacct).
     if (::lstat(path.c_str(), &info) < 0 || !S_ISDIR(info.st_mode)) continue;
     if (isReadable(path + "/cgroup.controllers")) {
-      found.push_back(CgroupHierarchy{path, true, readWords(path + "/cgroup.controllers")});
+      found.insert(found.begin(), CgroupHierarchy{path, true, readWords(path + "/cgroup.controllers")});
       continue;
     }
     std::vector<std::string> controllers = split(name, ',');
     if (!std::any_of(controllers.begin(), controllers.end(), isWanted)) continue;
     if (isReadable(path + "/cgroup.procs")) found.push_back(CgroupHierarchy{path, false, std::move(controllers)});
   }
+  if (!found.empty() && found[0].v2 && freezesByV2()) std::erase_if(found, isFreezerAlone);
   return found;
 }
 

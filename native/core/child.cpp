@@ -27,7 +27,7 @@ pid_t cloneProcess(std::uint64_t flags, int cgroupDirectory, bool& joinedCgroup)
   return static_cast<pid_t>(sys::cloneFlags(flags | arguments.exit_signal));
 }
 
-void joinCgroups(const std::vector<Fd>& procs, const Reporter& reporter) {
+void joinCgroups(std::span<const Fd> procs, const Reporter& reporter) {
   for (const Fd& file : procs) {
     if (::write(file.get(), "0", 1) < 0) reporter.fail("join cgroup", "cgroup.procs", errno);
   }

@@ -3,8 +3,7 @@
 
 #include <sys/types.h>
 
-#include <string>
-#include <vector>
+#include <span>
 
 #include "core/report.hpp"
 #include "sys/fd.hpp"
@@ -16,7 +15,7 @@ namespace lightv {
 pid_t cloneProcess(std::uint64_t flags, int cgroupDirectory, bool& joinedCgroup);
 
 /** Writes "0" to each: moves the calling process. Fails through `reporter`. Alloc-free. */
-void joinCgroups(const std::vector<Fd>& procs, const Reporter& reporter);
+void joinCgroups(std::span<const Fd> procs, const Reporter& reporter);
 
 /** Becomes root of the user namespace that this process is in: until then its ids have no name there. Alloc-free. */
 void becomeNamespaceRoot(const Reporter& reporter);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 
 #include "core/child.hpp"
 #include "core/mount_calls.hpp"
@@ -59,12 +60,9 @@ Status prepare(Launching& launch, std::vector<std::string>& warnings) {
   if (Status prepared = prepareOperations(spec, launch.operations); !prepared) return prepared;
   if (Cgroup* cgroup = launch.parts.cgroup; cgroup != nullptr) {
     cgroup->restrictDevices(spec.devices, warnings);
-    Result<std::vector<Fd>> all = cgroup->openProcs(true);
-    if (!all) return all.error();
-    Result<std::vector<Fd>> v1 = cgroup->openProcs(false);
-    if (!v1) return v1.error();
-    launch.procs = std::move(*all);
-    launch.procsWithoutV2 = std::move(*v1);
+    Result<std::vector<Fd>> procs = cgroup->openProcs(true);
+    if (!procs) return procs.error();
+    launch.procs = std::move(*procs);
     launch.cgroup = cgroup->v2Directory();
   }
   if (Status made = makeReportPair(launch.reportParent, launch.reportChild); !made) return made;
@@ -95,7 +93,7 @@ void workloadMain(void* context) {
   launch.startArea.setTitle("lightv-init");
   launch.startArea.wipeEnvironment();
   adjustOomScore(launch.process.oomScoreAdj, reporter);
-  joinCgroups(joinedV2 ? launch.procsWithoutV2 : launch.procs, reporter);
+  joinCgroups(std::span(launch.procs).subspan(joinedV2 ? 1 : 0), reporter);
   if (launch.hasUserNamespace()) {
     reporter.awaitRelease();
     becomeNamespaceRoot(reporter);

@@ -30,7 +30,7 @@ struct Launching {
   std::vector<Operation> operations;
   Process process;
   UserIds user;  // whom the Spec means; a parked process is root without groups until its order comes
-  std::vector<Fd> procs, procsWithoutV2;
+  std::vector<Fd> procs;
   Fd cgroup;
   Fd reportParent, reportChild;
   Fd statusParent, statusChild;

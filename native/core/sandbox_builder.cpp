@@ -28,6 +28,9 @@ bool isProc(int fd) {
   return ::fstatfs(fd, &fs) == 0 && static_cast<unsigned long>(fs.f_type) == PROC_SUPER_MAGIC;
 }
 
+/** In the sandbox's /dev, while it is made. */
+constexpr const char* kEmpty = ".lightv-empty";
+
 /** /proc, /dev and /sys as links in an image would lead the engine's own mounts astray (CVE-2023-27561). */
 bool isBase(const char* target) {
   return std::strcmp(target, "/proc") == 0 || std::strcmp(target, "/dev") == 0 || std::strcmp(target, "/sys") == 0;
@@ -97,6 +100,7 @@ void SandboxBuilder::run(const std::vector<Operation>& operations) {
     if (!operation.optional) reporter_.fail(stepOp(operation.step), detail, errno);
     reporter_.warn(stepOp(operation.step), detail, errno);
   }
+  forgetEmpty();
 }
 
 int SandboxBuilder::execute(const Operation& operation) {
@@ -206,8 +210,22 @@ int SandboxBuilder::mountFileSystem(const Operation& operation) {
     if (!plain) return -1;
   }
   if (!mayCover(target.get())) return -1;
-  const Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
-  return mount ? mounts::attach(mount.get(), target.get()) : -1;
+  Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
+  if (!mount || mounts::attach(mount.get(), target.get()) < 0) return -1;
+  if (std::strcmp(path, "/dev") == 0) dev_ = mount.release();
+  return 0;
+}
+
+// A directory of the sandbox's own /dev, which loses its name when all is mounted (forgetEmpty): then nothing can be
+// made in it. One superblock less than a tmpfs for it, and each of those costs every memory cgroup of the machine
+// (mm/shrinker.c, struct shrinker_info_unit).
+int SandboxBuilder::makeEmpty() {
+  if (::mkdirat(dev_, kEmpty, 0555) < 0) return -1;
+  return mounts::cloneTree(dev_, kEmpty, false);
+}
+
+void SandboxBuilder::forgetEmpty() const {
+  if (empty_ >= 0) (void)::unlinkat(dev_, kEmpty, AT_REMOVEDIR);
 }
 
 int SandboxBuilder::bind(const Operation& operation) {
@@ -302,9 +320,9 @@ int SandboxBuilder::hide(const Operation& operation) {
     return copy ? mounts::attach(copy.get(), target.get()) : -1;
   }
   const std::uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  empty_ = mounts::makeFileSystem("tmpfs", {}, attributes);
+  empty_ = makeEmpty();
   if (empty_ < 0) return -1;
-  return mounts::attach(empty_, target.get());
+  return attachTree(empty_, target.get(), attributes, false);
 }
 
 int SandboxBuilder::protect(const Operation& operation) {

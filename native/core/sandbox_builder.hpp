@@ -28,6 +28,8 @@ class SandboxBuilder {
   int makeLink(const Operation& operation);
   int bindFile(const Operation& operation);
   int writeSysctl(const Operation& operation);
+  int makeEmpty();
+  void forgetEmpty() const;
   int hide(const Operation& operation);
   int protect(const Operation& operation);
   int seal(const Operation& operation);
@@ -40,7 +42,8 @@ class SandboxBuilder {
   int rootFd_;
   bool userNamespace_;
   const Reporter& reporter_;
-  int empty_ = -1;  // the read-only tmpfs that masked directories share
+  int dev_ = -1;
+  int empty_ = -1;  // what masked directories share
 };
 
 }  // namespace lightv

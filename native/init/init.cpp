@@ -20,8 +20,8 @@ namespace lightv {
 namespace {
 
 constexpr int killedCode = 128 + SIGKILL;
-/** So long may a monitor take to end the sandbox when it has heard how the workload ended. */
-constexpr int kGoodbyeMs = 100;
+/** A monitor that has heard of the end takes a quarter of that. */
+constexpr int patienceMs = 1000;
 
 // Blocked signals are delivered to PID 1 even without a handler (kernel/signal.c, sig_ignored), and wait in a
 // signalfd. SIGCHLD among them: it wakes the reaper.
@@ -116,22 +116,23 @@ void closeAllBut(int first, int second) {
   siginfo_t other{};
   const bool isAlone = ::waitid(P_ALL, 0, &other, WEXITED | WNOHANG | WNOWAIT) != 0;
   pollfd monitor{statusSocket, POLLRDHUP, 0};
-  if (isAlone) (void)::poll(&monitor, 1, kGoodbyeMs);
+  if (isAlone) (void)::poll(&monitor, 1, patienceMs);
   ::_exit(exit.exitCode);
 }
 
-[[noreturn]] void serve(const InitTask& task, int signalFd, pid_t workload) {
-  pollfd watched[2] = {{signalFd, POLLIN, 0}, {task.statusSocket, POLLRDHUP, 0}};
+[[noreturn]] void serve(int statusSocket, int signalFd, pid_t workload) {
+  releaseCallers();
+  pollfd watched[2] = {{signalFd, POLLIN, 0}, {statusSocket, POLLRDHUP, 0}};
   for (;;) {
     if (::poll(watched, 2, -1) < 0 && errno != EINTR) ::_exit(killedCode);
     // The monitor is gone: nobody would see what the workload does any more. The namespace dies with PID 1.
     if ((watched[1].revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0) ::_exit(killedCode);
     if (watched[0].revents == 0) continue;
     InitExit exit;
-    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, workload, exit);
+    if (hasEnded(workload, exit)) leave(statusSocket, signalFd, workload, exit);
     forwardSignals(signalFd, workload);
     reapOthers(workload);
-    if (hasEnded(workload, exit)) leave(task.statusSocket, signalFd, workload, exit);
+    if (hasEnded(workload, exit)) leave(statusSocket, signalFd, workload, exit);
   }
 }
 
@@ -156,7 +157,7 @@ int runInit(const InitTask& task) {
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   (void)::prctl(PR_SET_NAME, "lightv-init", 0, 0, 0);
   (void)releaseProgram();
-  serve(task, signalFd, workload);
+  serve(task.statusSocket, signalFd, workload);
 }
 
 }  // namespace lightv

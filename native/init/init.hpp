@@ -24,9 +24,10 @@ struct InitTask {
 };
 
 /**
- * The life of PID 1. Ends the process with the workload's exit code; the kernel then kills whatever is left in the PID
- * namespace. Returns, with an errno, only when it could not make the workload's process. Allocates nothing: it runs in
- * a forked copy of a larger process.
+ * The life of PID 1. When the workload has ended it tells how, and, when that has left nothing running, waits for the
+ * other end of the status socket to close, a second at most: with its own end, and the workload's exit code, go the
+ * namespaces and whatever is left in them. Returns, with an errno, only when it could not make the workload's process.
+ * Allocates nothing: it runs in a forked copy of a larger process.
  */
 int runInit(const InitTask& task);
 

@@ -26,6 +26,8 @@ namespace {
 
 /** No refill so soon after a request: it would compete with those that follow. */
 constexpr std::uint64_t kQuietUs = 30'000;
+/** The same where less than half is left: a burst is denser than this, and starts one by one must not use all up. */
+constexpr std::uint64_t kShortQuietUs = 3'000;
 /** Between two members that are made. */
 constexpr std::uint64_t kPaceUs = 2'000;
 /** A member that has been preparing for so long stops no other image's. */
@@ -55,7 +57,7 @@ Fd openSignals() {
 
 unsigned defaultMost() {
   constexpr std::uint64_t kLeast = 2;
-  constexpr std::uint64_t kUsual = 64;
+  constexpr std::uint64_t kUsual = 128;
   return static_cast<unsigned>(std::clamp(machineMemory() / kMemoryPerMember, kLeast, kUsual));
 }
 
@@ -141,7 +143,7 @@ int Keeper::timeLeft() const {
 /** When refill() has something to do; kNever: not before something happens. */
 std::uint64_t Keeper::refillAt(std::uint64_t now) const {
   if (paused_) return kNever;
-  std::uint64_t earliest = std::max(due_.refill, quietSince_ + kQuietUs);
+  std::uint64_t earliest = due_.refill;
   // One at a time: they would only wait for each other in the kernel.
   for (const auto& [digest, shelf] : shelves_) {
     const std::optional<std::uint64_t> since = shelf->preparingSince();
@@ -152,7 +154,9 @@ std::uint64_t Keeper::refillAt(std::uint64_t now) const {
     const auto shelf = shelves_.find(digest);
     const bool needs =
         shelf == shelves_.end() || (shelf->second->members().size() < count && !shelf->second->preparingSince());
-    if (needs) at = std::min(at, std::max(earliest, backoff_.nextTry(digest)));
+    const bool low = shelf == shelves_.end() || shelf->second->members().size() * 2 < count;
+    const std::uint64_t quietAt = quietSince_ + (low ? kShortQuietUs : kQuietUs);
+    if (needs) at = std::min(at, std::max({earliest, quietAt, backoff_.nextTry(digest)}));
   }
   return at;
 }

@@ -46,6 +46,31 @@ int releaseObject(dl_phdr_info* object, std::size_t /*size*/, void* context) {
   return 0;
 }
 
+std::uintptr_t pageSize() {
+  return static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+}
+
+void releaseRange(std::uintptr_t begin, std::uintptr_t end) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+/** Is this address in the main thread's stack? The kernel puts the bytes of AT_RANDOM at its top, right below the
+ * command line (fs/binfmt_elf.c, create_elf_tables). */
+bool isOnMainStack(std::uintptr_t address, std::uintptr_t top) {
+  constexpr std::uintptr_t kDeepest = 1U << 20;
+  return address < top && top - address < kDeepest;
+}
+
+/** Below it is what calls have left that have returned. A page more stays: signal handlers, and the red zone. */
+void releaseDeeperStack() {
+  constexpr std::uintptr_t kReach = 1U << 18;  // the gap below the stack is much wider (Documentation/mm, mmap_base)
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  if (!isOnMainStack(here, getauxval(AT_RANDOM))) return;
+  const std::uintptr_t end = (here & ~(pageSize() - 1)) - pageSize();
+  releaseRange(end - kReach, end);
+}
+
 }  // namespace
 
 std::size_t releaseProgram() {
@@ -57,6 +82,23 @@ std::size_t releaseProgram() {
 void releaseMemory() {
   (void)malloc_trim(0);
   (void)releaseProgram();
+  releaseDeeperStack();
+}
+
+void releaseCallers() {
+  const std::uintptr_t page = pageSize();
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::uintptr_t top = getauxval(AT_RANDOM);
+  // A static program has its thread-local variables at the beginning of the heap (glibc, csu/libc-tls.c).
+  const auto threadLocal = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+  const auto heapEnd = reinterpret_cast<std::uintptr_t>(sbrk(0));
+  constexpr std::uintptr_t kLargest = 64U << 20;
+  const std::uintptr_t heap = (threadLocal + 2 * page - 1) & ~(page - 1);
+  const bool inHeap = threadLocal < heapEnd && heapEnd - threadLocal < kLargest;
+  if (inHeap) releaseRange(heap, heapEnd & ~(page - 1));
+  releaseDeeperStack();
+  // The caller's own frame is in the page of this one, or begins in the next.
+  if (isOnMainStack(here, top)) releaseRange(((here + page - 1) & ~(page - 1)) + page, top & ~(page - 1));
 }
 
 }  // namespace lightv

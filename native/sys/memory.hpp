@@ -12,7 +12,14 @@ namespace lightv {
  */
 std::size_t releaseProgram();
 
-/** The same, and what malloc() has free. */
+/** The same, what malloc() has free, and what deeper calls have left of the main thread's stack. */
 void releaseMemory();
+
+/**
+ * For the main thread of a process that never returns from its caller, and allocates and frees nothing any more: gives
+ * back the heap and the frames of the caller's callers. Whatever the caller uses must be its own, not a reference to
+ * theirs. Command line and thread-local variables stay.
+ */
+void releaseCallers();
 
 }  // namespace lightv

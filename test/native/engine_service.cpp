@@ -99,7 +99,7 @@ TEST_CASE("service: delegation makes the groups in each hierarchy, also where th
   const lvtest::TempDir dir;
   const Paths paths{dir.at("root"), dir.at("run")};
   const std::string mount = dir.at("cgroup");
-  for (const char* controller : {"/pids", "/systemd", "/systemd/u.slice"}) {
+  for (const char* controller : {"/pids", "/memory", "/memory/u.slice", "/systemd", "/systemd/u.slice"}) {
     REQUIRE(makeDirs(mount + controller, 0755).ok());
     REQUIRE(writeFileAtomic(mount + controller + "/cgroup.procs", "").ok());
   }
@@ -107,7 +107,9 @@ TEST_CASE("service: delegation makes the groups in each hierarchy, also where th
   REQUIRE(delegateCgroup(paths, "/u.slice/u.service", warnings, mount).ok());
   CHECK(warnings.empty());
   CHECK(exists(mount + "/pids/u.slice/u.service/sandboxes/monitors"));
-  CHECK(exists(mount + "/systemd/u.slice/u.service/sandboxes/monitors"));
+  CHECK(exists(mount + "/memory/u.slice/u.service/sandboxes/monitors"));
+  // Where no systemd runs nobody goes by its hierarchy.
+  CHECK(exists(mount + "/systemd/u.slice/u.service/sandboxes/monitors") == exists("/run/systemd/system"));
   CHECK(defaultCgroupParent(paths) == "/u.slice/u.service/sandboxes");
 }
 

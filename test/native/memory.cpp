@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -28,6 +29,23 @@ bool isMapped(const volatile void* address) {
   return (entry >> 63) != 0;  // bit 63: present (Documentation/admin-guide/mm/pagemap.rst)
 }
 
+thread_local int own = 0;
+
+/** 0: what its callers had is gone, what is its own and the thread's is there. */
+[[noreturn, gnu::noinline]] void goOnAlone(const volatile char* callers) {
+  const volatile int here = 7;
+  releaseCallers();
+  const bool gone = !isMapped(callers);
+  ::_exit(gone && here == 7 && own == 8 ? 0 : 1);
+}
+
+[[gnu::noinline]] void goOnBelow() {
+  volatile char frame[32 * 4096];
+  for (volatile char& byte : frame) byte = 'a';
+  own = 8;
+  goOnAlone(frame + sizeof frame / 2);
+}
+
 }  // namespace
 
 TEST_CASE("memory: pages of the program go, and come back when they are used") {
@@ -45,4 +63,13 @@ TEST_CASE("memory: what was written stays") {
   written = "by this test";
   releaseMemory();
   CHECK(written == "by this test");
+}
+
+TEST_CASE("memory: a process that never returns goes on without its callers' frames") {
+  const pid_t pid = ::fork();
+  if (pid == 0) goOnBelow();
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }

@@ -18,10 +18,11 @@ std::string withoutId(std::string text, const std::string& id) {
   return text;
 }
 
-/** All that a program can see of how it was started; numbers of processes and mounts differ by nature. */
+/** All that a program can see of how it was started; numbers of processes and mounts differ by nature, and the length
+ * of a user's signal queue (SigQ) is all of the machine's. */
 constexpr const char* kLook =
     "cat /proc/self/status | while read key value; do case $key in "
-    "Uid:|Gid:|Groups:|Umask:|Seccomp*|NoNewPrivs:|Cap*|Sig*|Shd*"
+    "Uid:|Gid:|Groups:|Umask:|Seccomp*|NoNewPrivs:|Cap*|Sig[!Q]*|Shd*"
     "|NStgid:|NSpid:|PPid:) echo $key $value;; esac; done;"
     "cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup /proc/sys/kernel/hostname /proc/net/dev;"
     "cat /etc/hosts /etc/hostname; pwd; set; echo /proc/self/fd/*; cat /proc/1/environ 2>/dev/null; echo; cat "

@@ -127,6 +127,7 @@ Outcome SandboxFixture::run(const Spec& spec, Cgroup& cgroup) {
   const Result<WorkloadExit> exit = readExit(*launched);
   REQUIRE(exit.ok());
   outcome.exit = *exit;
+  launched->status.reset();
   CHECK(waitFor(launched->initPid) == exit->exitCode);
   return outcome;
 }
