@@ -78,8 +78,9 @@ TEST_CASE("CVE-2016-9962: what joins a sandbox, and its PID 1, can't be looked i
   SandboxFixture fixture;
   // Its name is looked at again behind: by then it may be the program that was executed, which is fair to look into.
   Spec spec = fixture.shell(
-      "while :; do for p in /proc/[0-9]*; do read -r name < $p/comm; case $name in lightv*) for f in fd root cwd; do "
-      "if ls $p/$f/ >/dev/null; then read -r then < $p/comm; [ \"$then\" = \"$name\" ] && echo $name $f; fi; "
+      "while :; do for p in /proc/[0-9]*; do read -r name < $p/comm; case $name in lightv*) for f in fd/0 root cwd "
+      "exe; do "
+      "if readlink $p/$f >/dev/null; then read -r then < $p/comm; [ \"$then\" = \"$name\" ] && echo $name $f; fi; "
       "done;; esac; done; done 2>/dev/null");
   spec.seccomp = spec.landlock = false;
   int pipe[2];
