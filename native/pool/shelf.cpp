@@ -10,7 +10,6 @@
 #include "engine/pool_talk.hpp"
 #include "sys/fds.hpp"
 #include "sys/socket.hpp"
-#include "sys/syscalls.hpp"
 
 namespace lightv {
 
@@ -33,7 +32,7 @@ Status Shelf::add(const Paths& paths, const std::string& cgroupParent, std::uint
     closeAllBut({listener_.get(), theirs.get(), image_.mount.get()});
     ::_exit(memberMain(paths, image_, cgroupParent, std::move(listener_), std::move(theirs)));
   }
-  members_.push_back({.pid = pid, .socket = std::move(ours), .since = now, .process = Fd(sys::pidfdOpen(pid))});
+  members_.push_back({.pid = pid, .socket = std::move(ours), .since = now});
   return {};
 }
 
@@ -62,11 +61,7 @@ bool Shelf::isCurrent() const {
 }
 
 std::size_t Shelf::dropHung(std::uint64_t before) {
-  return std::erase_if(members_, [before](const Idle& idle) {
-    const bool hung = !idle.ready && idle.since <= before;
-    if (hung && idle.process) (void)sys::pidfdSendSignal(idle.process.get(), SIGKILL);
-    return hung;
-  });
+  return std::erase_if(members_, [before](const Idle& idle) { return !idle.ready && idle.since <= before; });
 }
 
 bool Shelf::prove(std::uint64_t before) {

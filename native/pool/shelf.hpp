@@ -22,7 +22,6 @@ struct Idle {
   std::uint64_t since = 0;  // when it was forked, or said that it is ready; microseconds of the monotonic clock
   bool ready = false;
   bool proven = false;  // it has stayed for a while
-  Fd process = {};      // its pidfd: the kernel reaps members, so a pid may be another's
 };
 
 class Shelf {
@@ -53,10 +52,7 @@ class Shelf {
   /** Is what is mounted still the file that has the image's path? */
   [[nodiscard]] bool isCurrent() const;
 
-  /**
-   * Kills members that have been preparing since `before` or earlier, as what hangs does not look at its socket. What
-   * they have made, the sweep takes back. Gives how many.
-   */
+  /** Lets members go that have been preparing since `before` or earlier. Gives how many. */
   std::size_t dropHung(std::uint64_t before);
   /** Marks those that have been ready since `before` or earlier. True if one of them was not marked yet. */
   bool prove(std::uint64_t before);

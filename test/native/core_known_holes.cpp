@@ -76,9 +76,12 @@ void replaceByLink(const std::string& path, const std::string& target) {
 
 TEST_CASE("CVE-2016-9962: what joins a sandbox, and its PID 1, can't be looked into from inside before they execute") {
   SandboxFixture fixture;
+  // Its name is looked at again behind: by then it may be the program that was executed, which is fair to look into.
   Spec spec = fixture.shell(
-      "while :; do for p in /proc/[0-9]*; do read -r name < $p/comm; case $name in lightv*) "
-      "for f in fd root cwd exe; do ls $p/$f/ >/dev/null && echo $name $f; done;; esac; done; done 2>/dev/null");
+      "while :; do for p in /proc/[0-9]*; do read -r name < $p/comm; case $name in lightv*) for f in fd/0 root cwd "
+      "exe; do "
+      "if readlink $p/$f >/dev/null; then read -r then < $p/comm; [ \"$then\" = \"$name\" ] && echo $name $f; fi; "
+      "done;; esac; done; done 2>/dev/null");
   spec.seccomp = spec.landlock = false;
   int pipe[2];
   REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
@@ -92,7 +95,7 @@ TEST_CASE("CVE-2016-9962: what joins a sandbox, and its PID 1, can't be looked i
     for (int i = 0; i < 30; i++) CHECK(execute(spec, sandbox, "", {"true"}, error).empty());
     CHECK(error.op.empty());
   }
-  CHECK(test::readAll(in.get()).empty());
+  CHECK(test::readAll(in.get()) == "");
 }
 
 TEST_CASE("CVE-2020-15257: nobody of the engine listens on an abstract socket, and its sockets are root's alone") {

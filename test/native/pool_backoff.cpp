@@ -2,7 +2,6 @@
 #include "pool/backoff.hpp"
 
 #include "pool_fixture.hpp"
-#include "sys/syscalls.hpp"
 
 using namespace pooltest;
 
@@ -79,27 +78,6 @@ TEST_CASE("shelf: a member that hangs while it is prepared goes, one that has st
   CHECK_FALSE(shelf.prove(9));
   CHECK(shelf.prove(10));
   CHECK_FALSE(shelf.prove(10));
-}
-
-TEST_CASE("shelf: a member that hangs is killed, one that is ready is left alone") {
-  Shelf shelf({}, {});
-  std::vector<pid_t> pids;
-  for (const bool ready : {false, true}) {
-    const pid_t pid = ::fork();
-    REQUIRE(pid >= 0);
-    if (pid == 0) {
-      for (;;) ::pause();
-    }
-    pids.push_back(pid);
-    shelf.members().push_back({.pid = pid, .since = 1, .ready = ready, .process = Fd(sys::pidfdOpen(pid))});
-  }
-  CHECK(shelf.dropHung(1) == 1);
-  int status = 0;
-  REQUIRE(::waitpid(pids[0], &status, 0) == pids[0]);
-  CHECK(WIFSIGNALED(status));
-  CHECK(::waitpid(pids[1], &status, WNOHANG) == 0);
-  REQUIRE(::kill(pids[1], SIGKILL) == 0);
-  CHECK(::waitpid(pids[1], &status, 0) == pids[1]);
 }
 
 TEST_CASE("pool: a wished image that can't be mounted is tried ever more rarely, and the others are ready") {
