@@ -44,6 +44,8 @@ Result<bool> freeNameLocked(const Paths& paths, const std::string& name, const s
 }
 
 Result<bool> freeName(const Paths& paths, const std::string& name, const std::string& id) {
+  // Somebody may remove all of the root behind the last command's end: it must not come back.
+  if (!exists(paths.root + "/names")) return false;
   const Result<Fd> lock = lockNames(paths);
   if (!lock) return lock.error();
   return freeNameLocked(paths, name, id);
