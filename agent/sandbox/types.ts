@@ -86,6 +86,7 @@ export interface CreateRequest {
   readonly hostname?: string;
   readonly readOnlyRoot?: boolean;
   readonly network: "none" | "host";
+  readonly userns?: "host" | "auto";
   readonly mounts: readonly CreateMount[];
   readonly limits: Readonly<Record<string, unknown>>;
   /** Bytes of the writable layer; absent: as much as the disk has. */

@@ -46,6 +46,7 @@ export function createRequestOf(target: Target, memoryBytes: number): CreateRequ
     hostname: app.hostname ?? app.name,
     readOnlyRoot: app.readOnly ?? false,
     network: app.network ?? "none",
+    ...(app.userns === undefined ? {} : { userns: app.userns }),
     mounts: (app.mounts ?? []).map(mountOf),
     limits: limitsOf(app, memoryBytes),
     ...(app.budget === undefined ? {} : restOf(app.budget)),

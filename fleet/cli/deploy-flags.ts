@@ -34,6 +34,7 @@ export interface DeployFlags extends SecurityFlags {
   readonly volume: readonly string[];
   readonly tmpfs: readonly string[];
   readonly network?: string;
+  readonly userns?: string;
   readonly restart?: string;
   readonly entrypoint?: string;
   readonly workdir?: string;
@@ -92,6 +93,7 @@ export function specFromFlags(base: AppSpec, flags: DeployFlags, command: readon
   if (health !== undefined) spec.health = health;
   const network = networkOf(flags, ports.length > 0 && spec.network === undefined);
   if (network !== undefined) spec.network = network;
+  if (flags.userns !== undefined) spec.userns = usernsOf(flags.userns);
   return spec;
 }
 
@@ -118,6 +120,11 @@ function networkOf({ network }: DeployFlags, hasPorts: boolean): "none" | "host"
   if (network === undefined) return hasPorts ? "host" : undefined;
   if (network !== "none" && network !== "host") throw wrong("--network", network, "none or host");
   return network;
+}
+
+function usernsOf(text: string): "host" | "auto" {
+  if (text !== "host" && text !== "auto") throw wrong("--userns", text, "auto or host");
+  return text;
 }
 
 function portOf(text: string): NonNullable<AppSpec["ports"]>[number] {

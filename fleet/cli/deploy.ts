@@ -46,6 +46,7 @@ export function deployVerbs(fleet: Command): void {
     .option("-v, --volume <source:target>", "volume or path of the device; :ro for read-only", many)
     .option("--tmpfs <path>", "tmpfs: /PATH or /PATH:size=16m", many)
     .option("--network <mode>", "none or host; with --port the default is host")
+    .option("--userns <mode>", "auto (its root is nobody on the device, or it does not start) or host")
     .option("--restart <policy>", "always, on-failure[:N] or no")
     .option("--security-opt <option>", "seccomp=FILE|unconfined, apparmor=PROFILE|unconfined", many)
     .option("--sysctl <key=value>", "a kernel setting of its own namespaces: net.ipv4.ip_forward=1", many)

@@ -53,6 +53,7 @@ Status setNetwork(CreateOptions& options, View value) {
 
 Status setUserns(CreateOptions& options, View value) {
   if (value != "host" && value != "auto") return invalidValue("userns", value, "host or auto");
+  options.request.usernsGiven = true;
   specOf(options).userns = value == "auto" ? UserNamespace::automatic : UserNamespace::host;
   return {};
 }
@@ -203,7 +204,7 @@ constexpr Flag kCreateFlags[] = {
      .apply = setNetwork},
     {.name = "userns",
      .value = "MODE",
-     .help = "host, or auto: its root is nobody outside",
+     .help = "auto (its root is nobody outside) or host; default: auto where the kernel can",
      .words = "host auto",
      .apply = setUserns},
     {.name = "cap-add",

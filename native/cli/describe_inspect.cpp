@@ -2,6 +2,7 @@
 #include "cli/describe.hpp"
 #include "cli/output.hpp"
 #include "core/apparmor.hpp"
+#include "core/user_namespace.hpp"
 #include "sys/hash.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
@@ -75,13 +76,34 @@ void writeDeviceLimits(JsonWriter& out, const Limits& limits) {
   }
 }
 
-void writeHostConfig(JsonWriter& out, const Spec& spec) {
+/** Of one that runs what the kernel says; of another what it will have. 0: the host's own ids. */
+std::uint32_t idBaseNow(const SandboxInfo& info) {
+  if (info.spec.userns != UserNamespace::automatic) return 0;
+  const Result<std::uint32_t> now = info.initPid > 0 ? idBaseOf(info.initPid) : Result<std::uint32_t>(0U);
+  return info.initPid > 0 && now ? *now : info.spec.idBase;
+}
+
+/** Podman's keys; maps as inside:outside:count. */
+void writeUserNamespace(JsonWriter& out, const SandboxInfo& info) {
+  const std::uint32_t base = idBaseNow(info);
+  out.member("UsernsMode", base != 0 ? "auto" : "host").member("UsernsFallback", info.spec.usernsFallback);
+  out.beginObject("IDMappings");
+  for (const char* key : {"UidMap", "GidMap"}) {
+    std::vector<std::string> map;
+    if (base != 0) map.push_back("0:" + std::to_string(base) + ":" + std::to_string(kIdRangeSize));
+    out.member(key, map);
+  }
+  out.endObject();
+}
+
+void writeHostConfig(JsonWriter& out, const SandboxInfo& info) {
+  const Spec& spec = info.spec;
   const Limits& limits = spec.limits;
   const auto number = [](const auto& value) { return value ? static_cast<std::uint64_t>(*value) : 0; };
   constexpr std::uint64_t nanosPerMicro = 1000, cpuPeriod = 100'000;
   out.beginObject("HostConfig");
-  out.member("NetworkMode", spec.network == Network::host ? "host" : "none")
-      .member("UsernsMode", spec.userns == UserNamespace::automatic ? "auto" : "host");
+  out.member("NetworkMode", spec.network == Network::host ? "host" : "none");
+  writeUserNamespace(out, info);
   out.member("AutoRemove", spec.autoRemove).member("ReadonlyRootfs", spec.readOnlyRoot).member("Init", spec.init);
   out.beginObject("RestartPolicy")
       .member("Name", restartName(spec.restart.when))
@@ -172,7 +194,7 @@ std::string inspectSandbox(const Engine& engine, const SandboxInfo& info) {
   out.member("Image", spec.imageDigest).member("ImagePath", spec.imagePath).member("LogPath", engine.logPath(spec.id));
   out.member("RestartCount", info.restartCount).member("Warnings", info.warnings);
   out.member("AppArmorProfile", appArmorOf(info.pid));
-  writeHostConfig(out, spec);
+  writeHostConfig(out, info);
   writeMounts(out, spec);
   writeConfig(out, spec);
   return out.endObject().text();

@@ -12,6 +12,7 @@
 #include "core/launch.hpp"
 #include "core/process.hpp"
 #include "core/root_fs.hpp"
+#include "core/user_namespace.hpp"
 #include "sys/file.hpp"
 #include "sys/start_area.hpp"
 #include "sys/syscalls.hpp"
@@ -45,10 +46,10 @@ struct Join {
   Fd reportParent, reportChild;
 };
 
-int namespaceFlags(const Spec& spec) {
+int namespaceFlags(const Spec& spec, bool userNamespace) {
   int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
   if (spec.network == Network::none) flags |= CLONE_NEWNET;
-  if (spec.userns == UserNamespace::automatic) flags |= CLONE_NEWUSER;
+  if (userNamespace) flags |= CLONE_NEWUSER;
   return flags;
 }
 
@@ -65,10 +66,13 @@ Status openNamespaces(Join& join, pid_t initPid) {
 }
 
 Status prepare(Join& join, const Spec& spec, pid_t initPid, const Cgroup& cgroup, const ExecSpec& exec) {
-  join.flags = namespaceFlags(spec);
-  join.userNamespace = spec.userns == UserNamespace::automatic;
   join.pidfd.reset(sys::pidfdOpen(initPid));
   if (!join.pidfd) return Error{"join sandbox", errno, "pid " + std::to_string(initPid), "is it still running?"};
+  // Asked of the kernel: a sandbox that is to have one may run without.
+  const Result<std::uint32_t> idBase = idBaseOf(initPid);
+  if (!idBase) return idBase.error().wrap("join sandbox");
+  join.userNamespace = *idBase != 0;
+  join.flags = namespaceFlags(spec, join.userNamespace);
   const std::string rootPath = "/proc/" + std::to_string(initPid) + "/root";
   Result<Fd> root = openFile(rootPath, O_PATH | O_DIRECTORY);
   if (!root) return root.error().wrap("join sandbox");
@@ -81,6 +85,7 @@ Status prepare(Join& join, const Spec& spec, pid_t initPid, const Cgroup& cgroup
   Result<Process> process = prepareExec(spec, exec, *user, exec.stdio);
   if (!process) return process.error();
   join.process = std::move(*process);
+  if (join.userNamespace) giveStreams(exec.stdio, *idBase, user->uid);
   Result<std::vector<Fd>> procs = cgroup.openProcs(true);
   if (!procs) return procs.error();
   join.procs = std::move(*procs);

@@ -44,6 +44,7 @@ struct LaunchParts {
   int rootMount = -1;    // detached mount of the image (native/image), read-only; launch() attaches it: one start each
   std::string upperDir;  // with !spec.readOnlyRoot: where the writable layer lives, made by the caller
   std::string workDir;
+  bool userXattr = false;    // that layer was made in a user namespace: overlayfs.rst, "User xattr"
   Cgroup* cgroup = nullptr;  // created and limited already
   Stdio stdio;
 };
@@ -52,7 +53,8 @@ struct LaunchParts {
  * Starts the sandbox and returns when the workload's execve has succeeded.
  * Errors carry in `err` ENOENT when the command was not found (exit code 127) and EACCES/ENOEXEC when it can't be
  * invoked (126), with op "exec"; every other op is the engine's (125). On failure nothing is left: no process, no
- * mount.
+ * mount. An error with op kUserNamespaceOp (core/user_namespace.hpp) is about spec.userns: another start may do
+ * without.
  */
 Result<Launched> launch(const Spec& spec, const LaunchParts& parts);
 

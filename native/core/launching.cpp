@@ -14,6 +14,7 @@
 #include "core/mount_calls.hpp"
 #include "core/root_fs.hpp"
 #include "core/sandbox_builder.hpp"
+#include "core/user_namespace.hpp"
 #include "init/init.hpp"
 #include "sys/file.hpp"
 #include "sys/syscalls.hpp"
@@ -56,6 +57,7 @@ Status prepare(Launching& launch, std::vector<std::string>& warnings) {
   Result<Process> process = prepareProcess(spec, first, launch.parts.stdio);
   if (!process) return process.error();
   launch.process = std::move(*process);
+  if (launch.hasUserNamespace()) giveStreams(launch.parts.stdio, spec.idBase, first.uid);
   launch.operations = buildPlan(spec, gatherFacts(spec, launch.parts));
   if (Status prepared = prepareOperations(spec, launch.operations); !prepared) return prepared;
   if (Cgroup* cgroup = launch.parts.cgroup; cgroup != nullptr) {
@@ -92,17 +94,20 @@ void workloadMain(void* context) {
   launch.statusParent.reset();
   launch.startArea.setTitle("lightv-init");
   launch.startArea.wipeEnvironment();
-  adjustOomScore(launch.process.oomScoreAdj, reporter);
+  if (!launch.hasUserNamespace()) adjustOomScore(launch.process.oomScoreAdj, reporter);
   joinCgroups(std::span(launch.procs).subspan(joinedV2 ? 1 : 0), reporter);
   if (launch.hasUserNamespace()) {
     reporter.awaitRelease();
+    adjustOomScore(launch.process.oomScoreAdj, reporter);
     becomeNamespaceRoot(reporter);
   }
   // Nobody inside may look into this copy of the engine (CVE-2016-9962, CVE-2019-5736). execve takes it back.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (::unshare(CLONE_NEWCGROUP) < 0) reporter.warn("cgroup namespace", "", errno);
   (void)::umask(0);
-  SandboxBuilder(launch.parts.rootMount, launch.hasUserNamespace(), reporter).run(launch.operations);
+  const bool userMarks = launch.hasUserNamespace() || launch.parts.userXattr;
+  const auto marks = userMarks ? SandboxBuilder::Marks::user : SandboxBuilder::Marks::trusted;
+  SandboxBuilder(launch.parts.rootMount, marks, reporter).run(launch.operations);
   if (launch.spec.terminal) {
     launch.slave = openTerminal(launch.process, reporter);
     bindConsole(launch.slave, reporter);
@@ -114,29 +119,40 @@ void workloadMain(void* context) {
 
 /** Gives the child its ids and maps the mounts to them; runs while it waits. */
 Status mapUser(Launching& launch, pid_t pid, std::vector<std::string>& warnings) {
-  const std::string proc = "/proc/" + std::to_string(pid);
-  const std::string map = "0 " + std::to_string(idRangeBase(launch.spec.id)) + " 65536\n";
-  if (Status written = writeControlFile(proc + "/uid_map", map); !written) return written;
-  if (Status written = writeControlFile(proc + "/gid_map", map); !written) return written;
-  Result<Fd> userNamespace = openFile(proc + "/ns/user", O_RDONLY);
+  const Spec& spec = launch.spec;
+  if (Status settled = settleUserNamespace(pid, spec.idBase, launch.process); !settled) return settled;
+  Result<Fd> userNamespace = openFile("/proc/" + std::to_string(pid) + "/ns/user", O_RDONLY);
   if (!userNamespace) return userNamespace.error();
   const int root = launch.parts.rootMount;
-  if (Status mapped = mapOperations(launch.operations, root, userNamespace->get(), warnings); !mapped) return mapped;
+  Status mapped = mapOperations(spec, launch.operations, root, userNamespace->get(), warnings);
+  if (!mapped) return mapped;
   return release(launch.reportParent.get());
+}
+
+Error cloneError(const Launching& launch, int err) {
+  if (launch.hasUserNamespace() && refusesUserNamespace(err)) {
+    return Error{kUserNamespaceOp, err, "clone", "does this kernel allow user namespaces? --userns host does without"};
+  }
+  return Error{"clone", err, "new namespaces",
+               "root is needed, and a kernel with pid, mount, uts, ipc and net namespaces"};
+}
+
+/** What must be sure of a user namespace before anything is made. */
+Status checkUserNamespace(const Spec& spec) {
+  if (spec.idBase == 0) return Error{kUserNamespaceOp, EINVAL, "no range of the host's ids"};
+  return checkIdMapping();
 }
 
 }  // namespace
 
 Status beginLaunch(Launching& launch, Launched& launched) {
+  if (launch.hasUserNamespace()) {
+    if (Status checked = checkUserNamespace(launch.spec); !checked) return checked;
+  }
   if (Status prepared = prepare(launch, launched.warnings); !prepared) return prepared;
   bool joinedV2 = false;
   const pid_t pid = cloneProcess(namespaceFlags(launch.spec), launch.cgroup.get(), joinedV2);
-  if (pid < 0) {
-    return Error{"clone", errno, "new namespaces",
-                 launch.spec.userns == UserNamespace::automatic
-                     ? "does this kernel allow user namespaces? --userns host does without"
-                     : "root is needed, and a kernel with pid, mount, uts, ipc and net namespaces"};
-  }
+  if (pid < 0) return cloneError(launch, errno);
   if (pid == 0) childMain(launch, joinedV2);
   launch.reportChild.reset();
   launch.statusChild.reset();
@@ -159,7 +175,7 @@ Result<ChildStory> follow(Launching& launch, Launched& launched) {
   ChildStory story = listenToChild(launch.reportParent.get());
   if (!story.error && (story.ready || story.parked)) return story;
   discardChild(launched.initPid);
-  if (story.error) return *story.error;
+  if (story.error) return launch.hasUserNamespace() ? judgeInUserNamespace(*story.error) : *story.error;
   return Error{"start sandbox", 0, "its first process was killed while it set up",
                "a memory limit of a few megabytes is too small to start anything"};
 }

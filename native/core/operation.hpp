@@ -22,7 +22,8 @@ enum class Step {
   fileSystem,  // a new mount of type `source`
   bind,        // a tree of the host's, opened before
   directory,
-  device,         // a node, or a bind of the host's where nodes can't be made
+  nodes,          // attach the file system that the device nodes come from, in a user namespace
+  device,         // a node, or a bind of one where nodes can't be made
   link,           // symbolic link to `source`
   file,           // small file with the content `source` bound over; nothing where the image has no place for it
   sysctl,         // `source` into /proc/sys/`target`; one that is optional may be missing
@@ -68,11 +69,12 @@ PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts);
 /** Opens bind sources and looks devices up, on the host, with the caller's rights. EINVAL for targets that can't be. */
 Status prepareOperations(const Spec& spec, std::vector<Operation>& operations);
 
-/** Maps the ids of the root and of every bind that wants it to the user namespace. */
-Status mapOperations(std::vector<Operation>& operations, int rootMount, int userNamespace,
+/**
+ * Maps the ids of the root and of every bind that wants it to the user namespace. A bind that can't be mapped is shown
+ * with the host's ids, and `warnings` says so, where a user namespace was asked for; else it is an error of
+ * kUserNamespaceOp, as the root's always is.
+ */
+Status mapOperations(const Spec& spec, std::vector<Operation>& operations, int rootMount, int userNamespace,
                      std::vector<std::string>& warnings);
-
-/** First id of the 65,536 that a sandbox with a user namespace of its own has on the host; the same for the same id. */
-std::uint32_t idRangeBase(const std::string& sandboxId);
 
 }  // namespace lightv

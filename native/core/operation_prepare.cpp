@@ -5,20 +5,17 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/device_nodes.hpp"
 #include "core/mount_calls.hpp"
 #include "core/operation.hpp"
 #include "core/root_fs.hpp"
 #include "core/sysctl.hpp"
+#include "core/user_namespace.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
 namespace lightv {
 namespace {
-
-constexpr std::uint32_t firstRange = 100000;
-constexpr std::uint32_t rangeSize = 65536;
-// The last range ends below 2^31: ids above upset programs that take them for signed.
-constexpr std::uint32_t rangeCount = (0x7FFFFFFF - firstRange) / rangeSize;
 
 std::string hostFile(const char* path) {
   Result<std::string> text = readFile(path, 64U << 10);
@@ -77,7 +74,7 @@ Status prepareBind(Operation& operation) {
   return {};
 }
 
-Status prepareDevice(Operation& operation, bool bind) {
+Status prepareDevice(Operation& operation) {
   struct stat info {};
   if (::stat(operation.source.c_str(), &info) < 0) return Error{"device", errno, operation.source};
   if (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode)) {
@@ -85,8 +82,11 @@ Status prepareDevice(Operation& operation, bool bind) {
   }
   operation.mode = info.st_mode;
   operation.device = info.st_rdev;
-  if (!bind) return {};
-  // A user namespace other than the first may not make nodes: the host's are bound.
+  return {};
+}
+
+/** The host's own node, where there can be no other. */
+Status bindDevice(Operation& operation) {
   Operation node;
   node.source = operation.source;
   node.attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
@@ -94,6 +94,18 @@ Status prepareDevice(Operation& operation, bool bind) {
   operation.fd = std::move(node.fd);
   operation.attributes = node.attributes;
   operation.isDirectory = false;
+  return {};
+}
+
+/** A user namespace other than the first may not make nodes. */
+Status prepareNodes(std::vector<Operation>& operations, std::uint32_t idBase) {
+  Status made = makeDeviceNodes(operations, idBase);
+  if (made || made.error().err != EPERM) return made;
+  for (Operation& operation : operations) {
+    if (operation.step == Step::nodes) operation.fd.reset();
+    if (operation.step != Step::device) continue;
+    if (Status bound = bindDevice(operation); !bound) return bound;
+  }
   return {};
 }
 
@@ -110,12 +122,6 @@ Status prepareOverlay(Operation& operation, bool mapped) {
 }
 
 }  // namespace
-
-std::uint32_t idRangeBase(const std::string& sandboxId) {
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (const char c : sandboxId) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return firstRange + rangeSize * (hash % rangeCount);
-}
 
 PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts) {
   PlanFacts facts;
@@ -140,14 +146,14 @@ Status prepareOperations(const Spec& spec, std::vector<Operation>& operations) {
   for (Operation& operation : operations) {
     Status status;
     if (operation.step == Step::bind) status = prepareBind(operation);
-    if (operation.step == Step::device) status = prepareDevice(operation, mapped);
+    if (operation.step == Step::device) status = prepareDevice(operation);
     if (operation.step == Step::overlay) status = prepareOverlay(operation, mapped);
     if (!status) return status;
   }
-  return {};
+  return mapped ? prepareNodes(operations, spec.idBase) : Status();
 }
 
-Status mapOperations(std::vector<Operation>& operations, int rootMount, int userNamespace,
+Status mapOperations(const Spec& spec, std::vector<Operation>& operations, int rootMount, int userNamespace,
                      std::vector<std::string>& warnings) {
   for (Operation& operation : operations) {
     if (!operation.mapIds) continue;
@@ -155,10 +161,9 @@ Status mapOperations(std::vector<Operation>& operations, int rootMount, int user
     if (!isRoot && !operation.fd) continue;
     const int fd = isRoot ? rootMount : operation.fd.get();
     if (mounts::mapIds(fd, userNamespace, operation.recursive) == 0) continue;
-    const Error error{"map ids", errno, isRoot ? "the image" : operation.source,
+    const Error error{kUserNamespaceOp, errno, "map the ids of " + (isRoot ? "the image" : operation.source),
                       "this kernel or file system has no id-mapped mounts: use the host's user namespace"};
-    // A volume that can't be mapped is shown with the host's ids; without its root there is no sandbox.
-    if (operation.step != Step::bind) return error;
+    if (operation.step != Step::bind || !spec.usernsRequired) return error;
     warnings.push_back(error.message());
   }
   return {};

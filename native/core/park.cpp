@@ -15,6 +15,7 @@
 #include "core/order.hpp"
 #include "core/process.hpp"
 #include "core/root_fs.hpp"
+#include "core/user_namespace.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
 
@@ -94,6 +95,7 @@ Result<Parked> park(const Spec& spec, const LaunchParts& parts) {
   finishLaunch(context, std::move(*story), parked.launched);
   parked.gate = std::move(context.reportParent);
   parked.user = std::move(context.user);
+  if (context.hasUserNamespace()) parked.idBase = spec.idBase;
   return parked;
 }
 
@@ -108,6 +110,7 @@ Status letGo(Parked& parked, const Spec& spec, const Order& order) {
   if (bytes.size() > kMaxMessageBytes) return Error{"order", EMSGSIZE, "arguments and environment"};
   setLimits(parked, *process, order);
   adjustOomScore(parked, spec.oomScoreAdj);
+  if (parked.idBase != 0) giveStreams({.in = order.in}, parked.idBase, order.user.uid);
   return sendMessage(parked.gate.get(), bytes, &order.in, order.in >= 0 ? 1 : 0);
 }
 

@@ -17,11 +17,12 @@ namespace lightv {
  */
 struct Parked {
   Launched launched;
-  Fd gate;       // orders go in, reports come out; end of file when the workload's process is gone
-  UserIds user;  // of the spec that it was made from
+  Fd gate;                   // orders go in, reports come out; end of file when the workload's process is gone
+  UserIds user;              // of the spec that it was made from
+  std::uint32_t idBase = 0;  // of its user namespace; 0: it has none of its own
 };
 
-/** Makes one. `spec` has no terminal, an init, no user namespace, and no_new_privs. On failure nothing is left. */
+/** Makes one. `spec` has no terminal, an init, and no_new_privs. On failure nothing is left. */
 Result<Parked> park(const Spec& spec, const LaunchParts& parts);
 
 /** Gives it the host name of `spec`, with the files in /etc that say it. */

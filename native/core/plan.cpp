@@ -34,6 +34,8 @@ Operation makeFileSystem(std::string target, std::string type, std::uint64_t att
 
 void addRoot(Plan& plan, const Spec& spec, const PlanFacts& facts) {
   plan.push_back(make(Step::privateTree, "/"));
+  // Below all that becomes the sandbox's: it goes with the host's tree.
+  if (spec.userns == UserNamespace::automatic) plan.push_back(make(Step::nodes, "/dev"));
   Operation root = make(Step::root, "/", spec.imagePath);
   root.attributes = MOUNT_ATTR_NODEV | (spec.readOnlyRoot || facts.overlay ? MOUNT_ATTR_RDONLY : 0U);
   root.mapIds = true;
@@ -177,9 +179,9 @@ void addNetwork(Plan& plan, const Spec& spec) {
 }
 
 std::string stepName(Step step) {
-  static constexpr std::array<const char*, 17> names{
-      "private-tree", "root", "overlay", "mount", "bind",    "mkdir",    "device",   "link", "file",
-      "sysctl",       "mask", "protect", "seal",  "workdir", "hostname", "loopback", "pivot"};
+  static constexpr std::array<const char*, 18> names{
+      "private-tree", "root",   "overlay", "mount",   "bind", "mkdir",   "nodes",    "device",   "link",
+      "file",         "sysctl", "mask",    "protect", "seal", "workdir", "hostname", "loopback", "pivot"};
   return names[static_cast<std::size_t>(step)];
 }
 

@@ -20,6 +20,7 @@
 #include <cstdlib>
 
 #include "core/order.hpp"
+#include "core/root_fs.hpp"
 #include "sys/fd.hpp"
 #include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
@@ -156,6 +157,8 @@ void takeOrder(Process& process, const Reporter& reporter) {
   if (!message || message->endOfFile) ::_exit(125);
   if (!decodeOrder(message->text, process)) reporter.fail("order", "a broken message", EPROTO);
   if (message->fds[0] && ::dup2(message->fds[0].get(), STDIN_FILENO) < 0) reporter.fail("duplicate stream", "", errno);
+  // Where it can't be made, entering it says so.
+  (void)Fd(RootFs(AT_FDCWD).makeDirs(process.cwd.c_str()));
   enterDirectory(process, reporter);
   const UserIds& user = process.user;
   // What it is already: it was parked as root without groups.

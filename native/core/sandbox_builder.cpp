@@ -115,6 +115,8 @@ int SandboxBuilder::execute(const Operation& operation) {
       return mountFileSystem(operation);
     case Step::bind:
       return bind(operation);
+    case Step::nodes:
+      return attachNodes(operation);
     case Step::device:
       return makeDevice(operation);
     case Step::link:
@@ -180,8 +182,7 @@ int SandboxBuilder::attachOverlay(const Operation& operation) {
   };
   if (set("source", "overlay") < 0 || set("lowerdir", lower) < 0) return -1;
   if (set("upperdir", upper) < 0 || set("workdir", work) < 0) return -1;
-  // trusted.* attributes are not for user namespaces (overlayfs.rst, "User xattr").
-  if (userNamespace_ && sys::fsConfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return -1;
+  if (marks_ == Marks::user && sys::fsConfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return -1;
   if (sys::fsConfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
   const int mount = sys::fsMount(context.get(), static_cast<unsigned>(operation.attributes));
   if (mount < 0 || stackOnRoot(mount) < 0) return -1;
@@ -236,8 +237,21 @@ int SandboxBuilder::bind(const Operation& operation) {
   return attachTree(operation.fd.get(), target.get(), operation.attributes, operation.recursive);
 }
 
+int SandboxBuilder::attachNodes(const Operation& operation) {
+  if (!operation.fd) return 0;
+  ownNodes_ = true;
+  return stackOnRoot(operation.fd.get());
+}
+
 int SandboxBuilder::makeDevice(const Operation& operation) {
-  if (operation.fd) return bind(operation);
+  if (operation.fd && !ownNodes_) return bind(operation);
+  if (ownNodes_) {
+    // Copied here: before 6.15 the kernel copies no mount that is attached nowhere.
+    const Fd target(root_.makeFile(operation.target.c_str()));
+    const Fd tree(mounts::cloneTree(operation.fd.get(), "", false));
+    if (!target || !tree || !mayCover(target.get())) return -1;
+    return attachTree(tree.get(), target.get(), operation.attributes, false);
+  }
   char parent[PATH_MAX];
   (void)std::snprintf(parent, sizeof parent, "%s", operation.target.c_str());
   char* slash = std::strrchr(parent, '/');

@@ -11,8 +11,11 @@ namespace lightv {
 
 class SandboxBuilder {
  public:
-  SandboxBuilder(int rootMount, bool userNamespace, const Reporter& reporter)
-      : root_(rootMount), rootFd_(rootMount), userNamespace_(userNamespace), reporter_(reporter) {}
+  /** How an overlay marks what its upper layer hides. */
+  enum class Marks { trusted, user };
+
+  SandboxBuilder(int rootMount, Marks marks, const Reporter& reporter)
+      : root_(rootMount), rootFd_(rootMount), marks_(marks), reporter_(reporter) {}
 
   /** All of them in order. A failure is told through the reporter and ends the process. */
   void run(const std::vector<Operation>& operations);
@@ -24,6 +27,7 @@ class SandboxBuilder {
   int attachOverlay(const Operation& operation);
   int mountFileSystem(const Operation& operation);
   int bind(const Operation& operation);
+  int attachNodes(const Operation& operation);
   int makeDevice(const Operation& operation);
   int makeLink(const Operation& operation);
   int bindFile(const Operation& operation);
@@ -40,7 +44,8 @@ class SandboxBuilder {
 
   RootFs root_;
   int rootFd_;
-  bool userNamespace_;
+  Marks marks_;
+  bool ownNodes_ = false;  // devices are bound from a file system of the sandbox's own
   const Reporter& reporter_;
   int dev_ = -1;
   int empty_ = -1;  // what masked directories share

@@ -112,6 +112,20 @@ void writeProcess(JsonWriter& writer, const Spec& spec) {
   writer.member("openStdin", spec.openStdin).member("init", spec.init);
 }
 
+/** What create() decides; never part of a request. */
+void readUserNamespace(JsonReader& reader, Spec& spec) {
+  reader.boolean("usernsRequired", spec.usernsRequired);
+  // (uid_t)-1 means nobody: the last range ends below.
+  reader.number("idBase", spec.idBase, 0U, 0xFFFEFFFFU);
+  reader.text("usernsFallback", spec.usernsFallback);
+}
+
+void writeUserNamespace(JsonWriter& writer, const Spec& spec) {
+  if (spec.usernsRequired) writer.member("usernsRequired", true);
+  if (spec.idBase != 0) writer.member("idBase", spec.idBase);
+  if (!spec.usernsFallback.empty()) writer.member("usernsFallback", spec.usernsFallback);
+}
+
 void writeRlimits(JsonWriter& writer, const Spec& spec) {
   writer.beginArray("rlimits");
   for (const Rlimit& limit : spec.rlimits) {
@@ -309,6 +323,7 @@ Result<Spec> parseSpec(std::string_view json) {
   if (!reader) return reader.error();
   Spec spec;
   readIdentity(*reader, spec);
+  readUserNamespace(*reader, spec);
   readSpecSettings(*reader, spec);
   if (Status finished = reader->finish(spec.unknownKeys); !finished) return finished.error();
   return spec;
@@ -341,6 +356,7 @@ std::string toJson(const Spec& spec) {
   writeMounts(writer, spec);
   writer.member("devices", spec.devices).member("network", nameOf(networks(), spec.network));
   writer.member("userns", nameOf(userNamespaces(), spec.userns)).member("cgroupParent", spec.cgroupParent);
+  writeUserNamespace(writer, spec);
   writeLimits(writer, "limits", spec.limits);
   writeSecurity(writer, spec);
   writeLife(writer, spec);

@@ -101,6 +101,9 @@ struct Spec {
   std::vector<std::string> devices;  // host device paths, `--device`
   Network network = Network::none;
   UserNamespace userns = UserNamespace::host;
+  bool usernsRequired = false;  // it was asked for: where there can be none, nothing starts
+  std::uint32_t idBase = 0;     // on the host, of its 65,536 ids; 0: none yet, or the host's own
+  std::string usernsFallback;   // why it has the host's ids and no user namespace, which it would have by default
   std::string cgroupParent = "/lightv";
   Limits limits;
   std::vector<Rlimit> rlimits;

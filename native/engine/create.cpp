@@ -10,6 +10,7 @@
 #include "engine/engine.hpp"
 #include "engine/merge.hpp"
 #include "engine/names.hpp"
+#include "monitor/host_ids.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
 #include "sys/time.hpp"
@@ -92,6 +93,8 @@ Result<std::string> Engine::create(CreateRequest request) const {
   if (!spec) return spec.error();
   spec->imagePath = imagePath;
   if (Status there = checkBindSources(*spec); !there) return there.error();
+  if (Status given = giveIds(draft->files(), *spec); !given) return given.error();
+  draft->hasIds(spec->idBase);
   if (Status claimed = writeAndClaim(*draft, *spec); !claimed) return claimed.error();
   Status made = makeVolumes(paths_, *spec);
   if (made.ok()) made = draft->publish(*spec);

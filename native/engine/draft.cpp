@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "engine/names.hpp"
+#include "monitor/id_ranges.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
@@ -44,6 +45,7 @@ Status makeVolumes(const Paths& paths, const Spec& spec) {
 Draft::~Draft() {
   if (kept_ || !lock_) return;
   (void)freeName(files_.paths(), name_, files_.id());
+  releaseIds(files_, idBase_);
   (void)removeTree(files_.newDirectory());
   (void)removeTree(files_.runDirectory());
 }

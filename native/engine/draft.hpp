@@ -1,6 +1,7 @@
 // A sandbox that is being made: its id, its lock, its directory under a name that nobody looks at.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/spec.hpp"
@@ -39,6 +40,8 @@ class Draft {
 
   [[nodiscard]] const SandboxFiles& files() const { return files_; }
 
+  /** The range of ids that is its own from now on. */
+  void hasIds(std::uint32_t idBase) { idBase_ = idBase; }
   Status write(const Spec& spec);
   /** Makes it visible, in one step. */
   Status publish(const Spec& spec);
@@ -49,6 +52,7 @@ class Draft {
   SandboxFiles files_;
   Fd lock_;
   std::string name_;
+  std::uint32_t idBase_ = 0;
   bool kept_ = false;
 };
 

@@ -28,6 +28,7 @@ struct CreateRequest {
   std::vector<std::string> command;
   bool workdirGiven = false, userGiven = false, stopSignalGiven = false, hostnameGiven = false;
   bool cgroupParentGiven = false;            // else create() takes defaultCgroupParent()
+  bool usernsGiven = false;                  // else create() takes the default, mergeImage()
   std::vector<std::string> capAdd, capDrop;  // "ALL", with or without CAP_
   bool privileged = false;
 };

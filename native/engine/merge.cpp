@@ -61,6 +61,28 @@ Status mergeRights(const CreateRequest& request, Spec& spec) {
   return program ? Status() : Status(program.error());
 }
 
+bool runsAsRoot(const Spec& spec) {
+  const std::string user = spec.user.substr(0, spec.user.find(':'));
+  return user.empty() || user == "0" || user == "root";
+}
+
+/**
+ * A user namespace unless the sandbox is to have rights over the host, which would be none from inside of one: those of
+ * --privileged, and root's over the host's network (ports below 1024). Docker has both with the host's user namespace
+ * only. Another user than root has no such rights either way.
+ */
+Status mergeUserNamespace(const CreateRequest& request, Spec& spec) {
+  const bool asked = spec.userns == UserNamespace::automatic;
+  if (asked && request.privileged) {
+    return Error{"create", EINVAL, "privileged mode is incompatible with user namespaces",
+                 "leave --userns auto or --privileged out", true};
+  }
+  spec.usernsRequired = asked;
+  const bool hostly = request.privileged || (spec.network == Network::host && runsAsRoot(spec));
+  if (!request.usernsGiven && !hostly) spec.userns = UserNamespace::automatic;
+  return {};
+}
+
 void mergeBudget(const ImageInfo& image, Limits& limits) {
   if (!limits.memoryMax) limits.memoryMax = image.budgetMemory;
   if (!limits.cpuQuotaUs && image.budgetCpusMilli)
@@ -165,6 +187,7 @@ Result<Spec> mergeImage(CreateRequest request, const ImageInfo& image, const Mer
   if (Status status = mergeDefaults(request, image.config, context, spec); !status) return status.error();
   mergeEnvironment(image.config, spec);
   if (Status status = mergeRights(request, spec); !status) return status.error();
+  if (Status status = mergeUserNamespace(request, spec); !status) return status.error();
   mergeBudget(image, spec.limits);
   if (Status status = mergeMounts(image.config, context, spec); !status) return status.error();
   if (Status status = check(spec); !status) return status.error();

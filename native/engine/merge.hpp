@@ -21,7 +21,7 @@ struct MergeContext {
 /** How many anonymous volumes mergeImage() will name. */
 std::size_t countAnonymousVolumes(const CreateRequest& request, const ImageConfig& image);
 
-/** Everything but name and imagePath. EINVAL tells what of the request makes no sense. */
+/** Everything but name, imagePath and the range of ids. EINVAL tells what of the request makes no sense. */
 Result<Spec> mergeImage(CreateRequest request, const ImageInfo& image, const MergeContext& context);
 
 /** `base` with each of `over` put over the entry of the same key; "KEY" without "=" takes the key away. */

@@ -87,8 +87,10 @@ bool isOrdinary(const CreateRequest& request) {
   const bool rights = request.capAdd.empty() && request.capDrop.empty() && !request.privileged &&
                       spec.noNewPrivileges && spec.seccomp && spec.seccompProfile.empty() && spec.landlock &&
                       spec.appArmor.empty() && spec.maskPaths;
-  const bool place = spec.network == Network::none && spec.userns == UserNamespace::host && spec.devices.empty() &&
-                     spec.sysctls.empty() && spec.mounts.empty() && !spec.readOnlyRoot;
+  // The one that each sandbox has by default; asking for it makes no difference.
+  const bool userns = !request.usernsGiven || spec.userns == UserNamespace::automatic;
+  const bool place = spec.network == Network::none && userns && spec.devices.empty() && spec.sysctls.empty() &&
+                     spec.mounts.empty() && !spec.readOnlyRoot;
   return rights && place && spec.init && !spec.terminal;
 }
 

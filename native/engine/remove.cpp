@@ -8,6 +8,7 @@
 #include "engine/errors.hpp"
 #include "engine/names.hpp"
 #include "engine/settle.hpp"
+#include "monitor/id_ranges.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
@@ -119,13 +120,14 @@ Status Engine::remove(const std::string& id, bool force, bool volumes) const {
   }
   if (Status hidden = hideSandbox(files, info ? info->spec.name : ""); !hidden) return hidden;
   if (Status deleted = deleteVolumes(paths_, own); !deleted) return deleted;
-  return deleteHidden(files);
+  return deleteHidden(files, info ? info->spec.idBase : 0);
 }
 
 Result<unsigned> Engine::sweep() const {
   unsigned removed = sweepSandboxes(*this);
   removed += sweepRuns(paths_);
   removed += sweepNames(paths_);
+  removed += sweepIds(paths_);
   return removed;
 }
 

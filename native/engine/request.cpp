@@ -17,6 +17,7 @@ void readCreateRequest(JsonReader& reader, CreateRequest& request) {
   request.stopSignalGiven = reader.has("stopSignal");
   request.hostnameGiven = reader.has("hostname");
   request.cgroupParentGiven = reader.has("cgroupParent");
+  request.usernsGiven = reader.has("userns");
   readSpecSettings(reader, request.spec);
 }
 
@@ -36,6 +37,7 @@ void writeCreateRequest(JsonWriter& writer, const CreateRequest& request) {
   if (request.cgroupParentGiven && spec.cgroupParent == plain.cgroupParent) {
     writer.member("cgroupParent", spec.cgroupParent);
   }
+  if (request.usernsGiven && spec.userns == plain.userns) writer.member("userns", "host");
   writeSpecSettings(writer, spec);
 }
 

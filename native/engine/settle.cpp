@@ -9,6 +9,7 @@
 #include "core/cgroup.hpp"
 #include "engine/cgroup_parent.hpp"
 #include "engine/draft.hpp"
+#include "monitor/id_ranges.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/records.hpp"
 #include "monitor/removal.hpp"
@@ -101,7 +102,7 @@ Status settleIfLost(const SandboxFiles& files) {
   if (spec && spec->autoRemove) {
     if (Status hidden = hideSandbox(files, spec->name); !hidden) return hidden;
     (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
-    return deleteHidden(files);
+    return deleteHidden(files, spec->idBase);
   }
   if (Status recorded = recordLoss(files); !recorded) return recorded;
   for (const std::string& path : {files.started(), files.socket(), files.state()}) unlink(path.c_str());
@@ -118,6 +119,7 @@ bool cleanHalf(const SandboxFiles& files) {
     if (spec || prepared) clearCgroup(spec ? spec->cgroupParent : *prepared, files.id());
     if (spec) {
       (void)freeName(files.paths(), spec->name, files.id());
+      releaseIds(files, spec->idBase);
       const bool withVolumes = spec->autoRemove || directory == files.newDirectory() || hasVolumesMark(directory);
       if (withVolumes) (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
     }

@@ -1,10 +1,9 @@
 // rename and update: the two that rewrite a sandbox's configuration.
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <set>
 
 #include "core/process.hpp"
@@ -12,36 +11,17 @@
 #include "engine/errors.hpp"
 #include "engine/names.hpp"
 #include "engine/talk.hpp"
+#include "monitor/config_file.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
-#include "sys/json.hpp"
 
 namespace lightv {
 namespace {
 
-/** Excludes others who read, change and rewrite the same configuration. */
-Result<Fd> lockConfig(const SandboxFiles& files) {
-  Result<Fd> fd = openFile(files.directory(), O_RDONLY | O_DIRECTORY);
-  if (!fd) return fd.error().err == ENOENT ? noSuchSandbox(files.id()) : fd.error();
-  while (flock(fd->get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return Error{"lock", errno, files.directory()};
-  }
-  return fd;
-}
-
-template <class Change>
-Status rewriteConfig(const SandboxFiles& files, Change change) {
-  const Result<Fd> lock = lockConfig(files);
-  if (!lock) return lock.error();
-  const Result<std::string> text = readFile(files.config());
-  if (!text) return text.error().err == ENOENT ? noSuchSandbox(files.id()) : text.error();
-  Result<Spec> spec = parseSpec(*text);
-  if (!spec) return spec.error();
-  const std::string before = toJson(*spec);
-  if (Status changed = change(*spec); !changed) return changed;
-  // A newer version that comes back counts on what it wrote.
-  const std::string after = spec->unknownKeys.empty() ? toJson(*spec) : keepUnknown(toJson(*spec), *text, before);
-  return writeFileAtomic(files.config(), after, 0600, Durable::yes);
+/** rewriteConfig(), in a user's words. */
+Status changeConfig(const SandboxFiles& files, const std::function<Status(Spec&)>& change) {
+  Status written = rewriteConfig(files, change);
+  return !written && written.error().err == ENOENT ? noSuchSandbox(files.id()) : written;
 }
 
 /** One request to the monitor. That there is none is fine: the next start reads the configuration. */
@@ -125,7 +105,7 @@ Status Engine::rename(const std::string& id, const std::string& name) const {
   const Result<Fd> names = lockNames(paths_);
   if (!names) return names.error();
   std::string old;
-  Status written = rewriteConfig(files, [&](Spec& spec) -> Status {
+  Status written = changeConfig(files, [&](Spec& spec) -> Status {
     old = spec.name;
     spec.name = name;
     // A sweep between claim and lock may have taken the new name for a leftover.
@@ -151,7 +131,7 @@ Status Engine::update(const std::string& id, const SandboxChange& change) const 
   if (runs) {
     if (Status done = changeRunning(files, info->spec, change); !done) return done;
   }
-  Status written = rewriteConfig(files, [&](Spec& spec) -> Status {
+  Status written = changeConfig(files, [&](Spec& spec) -> Status {
     if (change.limits) spec.limits = *change.limits;
     if (change.restart) spec.restart = *change.restart;
     if (change.log) spec.log = *change.log;

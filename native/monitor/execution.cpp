@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "image/image.hpp"
+#include "monitor/host_ids.hpp"
 #include "monitor/writable_layer.hpp"
+#include "sys/file.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/time.hpp"
 
@@ -41,6 +43,11 @@ Status openPipes(const Spec& spec, Pipes& pipes) {
   return spec.openStdin ? openPipe(pipes.in) : Status();
 }
 
+/** Has there been a run before, which may have left a writable layer? */
+bool hasRun(const SandboxFiles& files) {
+  return exists(files.exit()) || exists(files.upper()) || BoundedLayer::isThere(files.directory());
+}
+
 /** The parts of a launch whose root is `rootMount` and whose writable layer lies below `directory`. */
 Result<LaunchParts> gatherParts(const Spec& spec, const std::string& directory, int rootMount, Execution& execution) {
   LaunchParts parts;
@@ -57,16 +64,39 @@ Result<LaunchParts> gatherParts(const Spec& spec, const std::string& directory, 
 }
 
 Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
-                          TerminalSize size) {
+                          TerminalSize size, bool userXattr = false) {
   const Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
   if (!image) return image.error();
   Result<LaunchParts> parts = gatherParts(spec, files.directory(), image->mount.get(), execution);
   if (!parts) return parts.error();
   parts->stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};
+  parts->userXattr = userXattr;
   Result<Launched> launched = launch(spec, *parts);
   // The sandbox has its own by now, and nobody else shall.
   execution.layer.hide();
   return launched;
+}
+
+/**
+ * Without a user namespace if it can't have one and need not. For good, if nothing of it was made in one; a layer that
+ * was stays of that kind, and the next run tries again.
+ */
+Result<Launched> launchSomehow(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
+                               TerminalSize size) {
+  const bool had = hasRun(files);
+  // Decided when it was made, or in a run before.
+  warnOfHostIds(files.paths(), spec, true, execution.warnings);
+  Result<Launched> launched = launchIn(spec, files, execution, pipes, size);
+  if (launched || !mayTakeHostIds(spec, launched.error())) return launched;
+  // Its loop device is let go before it is asked for again.
+  execution.layer = BoundedLayer();
+  Spec plain = spec;
+  takeHostIds(plain, launched.error());
+  if (!had) {
+    if (Status kept = keepHostIds(files, plain); !kept) return kept.error();
+  }
+  warnOfHostIds(files.paths(), plain, !had, execution.warnings);
+  return launchIn(plain, files, execution, pipes, size, had);
 }
 
 /** With a terminal the one pty master serves both directions; each user gets a descriptor of its own. */
@@ -85,14 +115,16 @@ Status takeStreams(const Spec& spec, Execution& execution, Pipes& pipes) {
 
 }  // namespace
 
-Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalSize size) {
+Result<Execution> execute(const Spec& asked, const SandboxFiles& files, TerminalSize size) {
+  Spec spec = asked;
   Execution execution;
+  if (Status own = keepIds(files, spec, execution.ids); !own) return own.error();
   Pipes pipes;
   if (Status status = openPipes(spec, pipes); !status) return status.error();
   Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
   if (!cgroup) return cgroup.error();
   execution.cgroup = std::move(*cgroup);
-  Result<Launched> launched = launchIn(spec, files, execution, pipes, size);
+  Result<Launched> launched = launchSomehow(spec, files, execution, pipes, size);
   if (!launched) {
     (void)execution.cgroup.remove();
     return launched.error();
@@ -134,6 +166,13 @@ Result<WaitingRun> prepareRun(const Spec& spec, const std::string& directory, in
   if (!cgroup) return cgroup.error();
   run.execution.cgroup = std::move(*cgroup);
   Result<Parked> parked = parkIn(spec, directory, imageMount, run.execution, out, err);
+  if (!parked && mayTakeHostIds(spec, parked.error())) {
+    run.hostIds = parked.error();
+    run.execution.layer = BoundedLayer();
+    Spec plain = spec;
+    plain.userns = UserNamespace::host;
+    parked = parkIn(plain, directory, imageMount, run.execution, out, err);
+  }
   if (!parked) {
     (void)run.execution.cgroup.remove();
     return parked.error();

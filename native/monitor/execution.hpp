@@ -1,6 +1,7 @@
 // One run of a workload, from cgroup and image to the last process: what the monitor makes again at each restart.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace lightv {
 /** Descriptors and processes of a run. Destroying it without tearDown() leaves the processes. */
 struct Execution {
   Cgroup cgroup;
+  Fd ids;  // keeps others from the host's ids that it has (id_guard.hpp)
   Launched launched;
   Fd workload;         // pidfd of the workload
   Fd output, errors;   // our ends of its streams; with a terminal `output` is the pty master, `errors` nothing
@@ -33,6 +35,7 @@ Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalS
 struct WaitingRun {
   Execution execution;  // without `launched`
   Parked parked;
+  std::optional<Error> hostIds;  // why it has no user namespace, which its Spec asks for
 };
 /**
  * Its root is a copy of `imageMount`. `directory` is where its writable layer lies, now and under whatever name it gets

@@ -231,7 +231,7 @@ void Life::doChore() {
 void Life::removeFiles() {
   (void)hideSandbox(files_, spec_.name);
   (void)deleteVolumes(files_.paths(), anonymousVolumes(spec_));
-  (void)deleteHidden(files_);
+  (void)deleteHidden(files_, spec_.idBase);
 }
 
 Status Life::writeState() {

@@ -9,6 +9,7 @@
 #include <climits>
 
 #include "monitor/bounded_layer.hpp"
+#include "monitor/id_ranges.hpp"
 #include "sys/file.hpp"
 
 namespace lightv {
@@ -78,7 +79,8 @@ bool hasVolumesMark(const std::string& directory) {
   return exists(directory + kVolumesMark);
 }
 
-Status deleteHidden(const SandboxFiles& files) {
+Status deleteHidden(const SandboxFiles& files, std::uint32_t idBase) {
+  releaseIds(files, idBase);
   unmountLayer(files.goneDirectory());
   if (Status removed = removeTree(files.goneDirectory()); !removed) return removed;
   return removeTree(files.runDirectory());

@@ -2,6 +2,7 @@
 // Engine::sweep finds. The caller holds the sandbox's lock.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,8 @@ Status hideSandbox(const SandboxFiles& files, const std::string& name);
 Status markVolumesForRemoval(const SandboxFiles& files);
 bool hasVolumesMark(const std::string& directory);
 
-/** Deletes what hideSandbox() hid, the run directory with the lock last. */
-Status deleteHidden(const SandboxFiles& files);
+/** Frees its range of ids (0: it has none) and deletes what hideSandbox() hid, the run directory with the lock last. */
+Status deleteHidden(const SandboxFiles& files, std::uint32_t idBase);
 
 /** Names of the volumes that create() made for this sandbox alone: 64 hexadecimal digits. */
 std::vector<std::string> anonymousVolumes(const Spec& spec);

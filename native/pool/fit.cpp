@@ -7,6 +7,7 @@ bool fits(const Spec& wanted, const Spec& prepared) {
   same.name = wanted.name;
   same.imageName = wanted.imageName;
   same.created = wanted.created;
+  same.usernsRequired = wanted.usernsRequired;
   same.args = wanted.args;
   same.env = wanted.env;
   same.cwd = wanted.cwd;

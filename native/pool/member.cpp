@@ -23,6 +23,8 @@
 #include "engine/names.hpp"
 #include "engine/pool_talk.hpp"
 #include "monitor/control.hpp"
+#include "monitor/host_ids.hpp"
+#include "monitor/id_ranges.hpp"
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/monitor.hpp"
@@ -122,13 +124,32 @@ class Member {
     Result<Spec> spec = merge(std::move(request));
     if (!spec) return spec.error();
     spec_ = std::move(*spec);
+    Fd ids;
+    if (Status given = giveIds(this->files(), spec_, ids); !given) return given;
     Result<Prepared> prepared = prepareSandbox(spec_, this->files(), image_.mount.get(), std::move(*lock));
     if (!prepared) return prepared.error();
     prepared_ = std::move(*prepared);
+    prepared_.run.execution.ids = std::move(ids);
+    if (prepared_.run.hostIds) takeHostIds();
     for (std::size_t i = 0; i < ownLimits_.size(); i++) {
       (void)::getrlimit64(static_cast<__rlimit_resource>(i), &ownLimits_[i]);
     }
     return {};
+  }
+
+  /** There was no user namespace to be had. */
+  void takeHostIds() {
+    releaseIds(files(), std::exchange(spec_.idBase, 0));
+    lightv::takeHostIds(spec_, *prepared_.run.hostIds);
+  }
+
+  /** What is decided for the sandbox that stands holds for the request, unless it insists. */
+  void adoptIds(Spec& spec) const {
+    if (spec.userns != UserNamespace::automatic) return;
+    spec.idBase = spec_.idBase;
+    if (spec.usernsRequired) return;
+    spec.userns = spec_.userns;
+    spec.usernsFallback = spec_.usernsFallback;
   }
 
   /**
@@ -143,8 +164,10 @@ class Member {
     sample.create.spec.autoRemove = true;
     const Result<PoolRequest> request = parsePoolRequest(toJson(sample));
     if (!request) return;
-    const Result<Spec> spec = merge(request->create);
-    if (!spec || !fits(*spec, spec_) || orderSize(*spec) > kMaxMessageBytes) return;
+    Result<Spec> spec = merge(request->create);
+    if (!spec) return;
+    adoptIds(*spec);
+    if (!fits(*spec, spec_) || orderSize(*spec) > kMaxMessageBytes) return;
     rehearseOrder(prepared_.run.parked, *spec);
     (void)toJson(*spec);
   }
@@ -211,6 +234,7 @@ class Member {
     Result<Spec> spec = merge(request->create);
     if (!spec) return false;
     if (spec->name.empty()) spec->name = name_;
+    adoptIds(*spec);
     if (!fits(*spec, spec_) || orderSize(*spec) > kMaxMessageBytes) return false;
     peer_ = *peer;
     Taken taken{std::move(connection), std::move(*message), std::move(*request), std::move(*spec), {}};
@@ -237,12 +261,6 @@ class Member {
   /** The sandbox's own root, as its processes see it. */
   [[nodiscard]] Result<Fd> openRoot() const {
     return openFile("/proc/" + std::to_string(prepared_.run.parked.launched.initPid) + "/root", O_PATH | O_DIRECTORY);
-  }
-
-  /** Where it can't be made, entering it says so. */
-  void makeWorkDirectory(const std::string& path) const {
-    if (path == spec_.cwd) return;
-    if (const Result<Fd> root = openRoot()) (void)Fd(RootFs(root->get()).makeDirs(path.c_str()));
   }
 
   /**
@@ -303,7 +321,7 @@ class Member {
     start.hasStderr = taken.request.hasStderr;
     if (taken.spec.limits != spec_.limits)
       prepared_.run.execution.cgroup.limit(taken.spec.limits, prepared_.run.execution.warnings);
-    makeWorkDirectory(taken.spec.cwd);
+    warnOfHostIds(paths_, taken.spec, true, prepared_.run.execution.warnings);
     Life life(files(), taken.spec);
     const auto meanwhile = [&] { return publish(taken.spec); };
     const bool begun = life.beginPrepared(std::move(taken.connection), std::move(taken.message), start,
@@ -372,7 +390,7 @@ class Member {
     if (!files_) return;
     (void)freeName(paths_, name_, files().id());
     (void)removeTree(files().newDirectory());
-    (void)deleteHidden(files());
+    (void)deleteHidden(files(), spec_.idBase);
   }
 
   const Paths paths_;

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { globSync, readFileSync } from "node:fs";
+import { globSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,7 +52,8 @@ async function attack(t: TestContext, ...flags: readonly string[]): Promise<Atte
 for (const [who, flags] of [
   ["as root", []],
   ["as another user", ["--user", "1000:1000"]],
-  ["as root of a user namespace", ["--userns", "auto"]],
+  ["as root with the host's ids", ["--userns", "host"]],
+  ["on the host's network in a user namespace", ["--network", "host", "--userns", "auto"]],
   ["on a read-only root", ["--read-only"]],
   ["with the host's network", ["--network", "host"]],
 ] as const)
@@ -78,6 +79,42 @@ for (const [who, flags] of [
     );
     assert.is((await runtime.status())?.taken, 1, "it was a prepared one");
   });
+
+/** The host's first id of a running sandbox, as inspect says, and its program's ids as the host's /proc says. */
+async function idsOf(own: Box, name: string): Promise<{ base: number; ids: number[] }> {
+  const map = await own.ok("inspect", "-f", "{{json .HostConfig.IDMappings}}", name);
+  const base = Number(/"UidMap":\["0:(\d+):65536"\]/.exec(map)?.[1]);
+  const status = readFileSync(`/proc/${await own.ok("inspect", "-f", "{{.State.Pid}}", name)}/status`, "utf8");
+  const ids = ["Uid", "Gid"].flatMap((key) => (new RegExp(`^${key}:(.*)$`, "m").exec(status)?.[1] ?? "").trim().split(/\s+/).map(Number));
+  return { base, ids };
+}
+
+test("root inside is nobody of the host's, and no two sandboxes have an id in common", async (t) => {
+  if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
+  const own = box;
+  const names = ["one", "two", "three", "four"];
+  for (const name of names) await own.ok("run", "-d", "--name", name, "attack", "sleep", "100");
+  const all = await Promise.all(names.map((name) => idsOf(own, name)));
+  for (const { base, ids } of all) {
+    assert.ok(base >= 65_536, `its range begins at ${base}`);
+    assert.equal(ids, Array(8).fill(base), "root inside");
+  }
+  const bases = all.map(({ base }) => base).sort((a, b) => a - b);
+  bases.slice(1).forEach((base, i) => {
+    assert.ok(base - (bases[i] ?? 0) >= 65_536, `ranges at ${bases.join(", ")}`);
+  });
+  await own.ok("rm", "-f", ...names);
+});
+
+test("a volume's files have the ids that were given inside, for every sandbox and on the disk", async (t) => {
+  if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
+  const write = "touch /v/root /v/other && chown 1234:4321 /v/other";
+  await box.ok("run", "--rm", "-v", "shared:/v", "attack", "sh", "-c", write);
+  const seen = await box.ok("run", "--rm", "-v", "shared:/v", "attack", "busybox", "stat", "-c", "%u:%g", "/v/root", "/v/other");
+  assert.is(seen, "0:0\n1234:4321");
+  const { uid, gid } = statSync(join(box.root, "volumes/shared/_data/other"));
+  assert.equal([uid, gid], [1234, 4321]);
+});
 
 /** A socket without a path, which everything in a network namespace can name. Closed with the test. */
 async function listenAbstractly(t: TestContext): Promise<string> {

@@ -4,7 +4,7 @@ import { doctest } from "./doctest.ts";
 import type { Outcome } from "./run-suites.ts";
 
 /** Where sandboxes are made, entered and ended. */
-const SANDBOXES = ["missing*", "engine*", "launch*", "exec*", "root*", "isolation*", "attach*", "CVE*"];
+const SANDBOXES = ["missing*", "userns*", "engine*", "launch*", "exec*", "root*", "isolation*", "attach*", "CVE*"];
 /** What looks at how many filters a process has: `without` adds one. */
 const COUNTS_FILTERS = ["exec: joins every namespace*", "isolation: capabilities are those*"];
 /** With a user namespace, whose ids the image needs mapped: "missing:" checks what their error says. */

@@ -292,7 +292,7 @@ TEST_CASE("isolation: a user namespace maps the image's ids to a range of the sa
   SandboxFixture fixture;
   Spec spec = fixture.shell("");
   spec.userns = UserNamespace::automatic;
-  const std::string base = std::to_string(idRangeBase(spec.id));
+  const std::string base = std::to_string(spec.idBase);
   const std::vector<std::string> map = split(trim(output(fixture, spec, "cat /proc/self/uid_map")), ' ');
   CHECK(map.front() == "0");
   CHECK(map.back() == "65536");

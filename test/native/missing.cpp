@@ -60,9 +60,9 @@ TEST_CASE("missing: a sandbox with a user namespace runs, or its error says that
   CreateRequest request = home.shell("echo it runs");
   request.spec.userns = UserNamespace::automatic;
   std::string words = plainWords();
+  if (words.empty() && isMissing("idmap")) words = "no id-mapped mounts: use the host's user namespace";
   if (words.empty() && isMissing("userns"))
     words = "does this kernel allow user namespaces? --userns host does without";
-  if (words.empty() && isMissing("idmap")) words = "no id-mapped mounts: use the host's user namespace";
   checkWhy(whyNot(home, std::move(request)), words);
   CHECK(home.isQuiet());
 }

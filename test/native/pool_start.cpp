@@ -44,14 +44,18 @@ std::vector<std::string> differences(const std::string& one, const std::string& 
   return different;
 }
 
-/** Without the numbers of descriptors by which an overlay's layers were named. */
-std::string lookOf(const Ran& ran) {
-  std::string text = withoutId(ran.out, ran.id);
-  for (std::size_t at = text.find("dir=/proc/self/fd/"); at != std::string::npos;
-       at = text.find("dir=/proc/self/fd/", at + 1)) {
-    const std::size_t digits = text.find_first_of("0123456789", at);
+/** Without the digits behind each `key`. */
+void eraseNumbers(std::string& text, const std::string& key) {
+  for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 1)) {
+    const std::size_t digits = at + key.size();
     text.erase(digits, text.find_first_not_of("0123456789", digits) - digits);
   }
+}
+
+/** Without the numbers of descriptors by which an overlay's layers were named, and the sandbox's range of ids. */
+std::string lookOf(const Ran& ran) {
+  std::string text = withoutId(ran.out, ran.id);
+  for (const char* key : {"dir=/proc/self/fd/", "uid=", "gid="}) eraseNumbers(text, key);
   return text;
 }
 
@@ -199,7 +203,7 @@ TEST_CASE("pool: what no prepared sandbox has is left to a start from nothing") 
       [](CreateRequest& r) { r.spec.seccomp = false; },
       [](CreateRequest& r) { r.spec.noNewPrivileges = false; },
       [](CreateRequest& r) { r.spec.network = Network::host; },
-      [](CreateRequest& r) { r.spec.userns = UserNamespace::automatic; },
+      [](CreateRequest& r) { r.usernsGiven = true; },  // the host's
       [](CreateRequest& r) { r.spec.terminal = true; },
       [](CreateRequest& r) { r.spec.init = false; },
       [](CreateRequest& r) { r.spec.shmSizeBytes = 1U << 20; },

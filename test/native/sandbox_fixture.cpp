@@ -75,6 +75,7 @@ Spec SandboxFixture::command(std::vector<std::string> args) const {
   spec.args = std::move(args);
   spec.env = {"PATH=/bin"};
   spec.hostname = "box";
+  spec.idBase = 0x70000000;  // for those with a user namespace
   spec.cgroupParent = cgroupParent_;
   spec.capabilities = defaultCapabilities();
   spec.readOnlyRoot = true;

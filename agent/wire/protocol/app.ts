@@ -106,6 +106,8 @@ export const App = Type.Object({
   hostname: Type.Optional(Type.String({ maxLength: 63 })),
   readOnly: Type.Optional(Type.Boolean()),
   network: Type.Optional(Type.Union([Type.Literal("none"), Type.Literal("host")])),
+  /** auto: a range of the device's ids of its own, or it does not start; host: the device's. Absent: by docs/sandbox.md, "Ids on the host". */
+  userns: Type.Optional(Type.Union([Type.Literal("host"), Type.Literal("auto")])),
   /** Ports that the app opens on the device (network host): two apps that want the same one are refused, with the reason. */
   ports: Type.Optional(
     Type.Array(Type.Object({ port: Port, protocol: Type.Optional(Type.Union([Type.Literal("tcp"), Type.Literal("udp")])) }), {

@@ -16,6 +16,7 @@ test("wishes add up by image; what no prepared sandbox can be wishes in vain", (
     app("b", 1, { warm: 3 }),
     app("c", 2),
     app("d", 3, { warm: 1, network: "host" }),
+    app("i", 3, { warm: 1, userns: "host" }),
     app("e", 4, { warm: 1, mounts: [{ target: "/data" }] }),
     app("f", 5, { warm: 1, readOnly: true }),
     app("g", 6, { warm: 1 }),

@@ -57,6 +57,7 @@ test("flags become the app's parts; a port brings the device's network with it",
     network: "host",
   });
   assert.is(specFromFlags({}, { ...NONE, port: ["80"], network: "none" }, []).network, "none");
+  assert.is(specFromFlags({}, { ...NONE, userns: "auto" }, []).userns, "auto");
 });
 
 test("flags go over a file, key by key", () => {
@@ -77,6 +78,7 @@ test("wrong flags are named with what is allowed", () => {
     { tmpfs: ["t"] },
     { restart: "often" },
     { network: "bridge" },
+    { userns: "keep-id" },
     { env: ["novalue"] },
     { healthCmd: "a", healthTcp: "1" },
   ])
