@@ -128,7 +128,7 @@ async function listenAbstractly(t: TestContext): Promise<string> {
   return name;
 }
 
-test("with the host's network, its abstract sockets are out of reach behind Landlock, also for exec", async (t) => {
+test("with the host's network, its abstract sockets are out of reach behind Landlock", async (t) => {
   if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
   if (Number(await box.ok("info", "-f", "{{.Landlock}}")) < 6) return t.skip("this kernel's Landlock has no scopes (Linux 6.12)");
   const name = await listenAbstractly(t);
@@ -136,10 +136,6 @@ test("with the host's network, its abstract sockets are out of reach behind Land
   const flags = ["--network", "host", "-e", `ATTACK_SOCKET=${name}`];
   assert.equal(reached(await attack(t, ...flags)), []);
   assert.equal(reached(await attack(t, ...flags, "--security-opt", "landlock=off")), ["abstract"], "without it they are");
-  await box.ok("run", "-d", "--name", "base", ...flags, "attack", "sleep", "100");
-  const execed = await box.ok("exec", "base", "/bin/attacker");
-  assert.match(execed, /^held abstract socket outside/m);
-  await box.ok("rm", "-f", "base");
 });
 
 test("the attacks are real: a privileged sandbox lets them through", async (t) => {
