@@ -89,7 +89,7 @@ test("a .deb says what it is, which files are the administrator's, and the diges
   const control = join(directory, "control");
   run("dpkg-deb", ["--control", deb, control]);
   assert.equal(readdirSync(control).sort(), ["conffiles", "control", "md5sums", "postinst", "postrm", "prerm"]);
-  assert.is(readFileSync(join(control, "conffiles"), "utf8"), "/etc/apparmor.d/lightv-default\n/etc/lightv/lightvd.conf\n");
+  assert.is(readFileSync(join(control, "conffiles"), "utf8"), "/etc/lightv/lightvd.conf\n");
   const files = run("dpkg-deb", ["--contents", deb])
     .split("\n")
     .filter((line) => line.startsWith("-"));
