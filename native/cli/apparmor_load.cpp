@@ -16,8 +16,10 @@ namespace {
 
 /** The exit code, 128 + n after a signal; -1 with errno when the program can't be run. Its complaints are its own. */
 int runParser(const char* program, const std::string& file) {
-  std::array<std::string, 4> words{program, "--replace", "--quiet", file};
-  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  // Without a cache: it takes a moment, and nothing of it stays when the package goes.
+  std::array<std::string, 5> words{program, "--replace", "--skip-cache", "--quiet", file};
+  std::array<char*, words.size() + 1> argv{};
+  for (std::size_t i = 0; i < words.size(); i++) argv[i] = words[i].data();
   pid_t pid = 0;
   if (const int err = ::posix_spawn(&pid, program, nullptr, nullptr, argv.data(), environ); err != 0) {
     errno = err;
