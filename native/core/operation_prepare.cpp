@@ -161,7 +161,10 @@ Status mapOperations(const Spec& spec, std::vector<Operation>& operations, int r
     if (!isRoot && !operation.fd) continue;
     const int fd = isRoot ? rootMount : operation.fd.get();
     if (mounts::mapIds(fd, userNamespace, operation.recursive) == 0) continue;
-    const Error error{kUserNamespaceOp, errno, "map the ids of " + (isRoot ? "the image" : operation.source),
+    // Another errno is a passing shortage, and no reason to go without for good.
+    const bool refused = errno == EINVAL || errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP;
+    const Error error{refused ? kUserNamespaceOp : "mount_setattr", errno,
+                      "map the ids of " + (isRoot ? "the image" : operation.source),
                       "this kernel or file system has no id-mapped mounts: use the host's user namespace"};
     if (operation.step != Step::bind || !spec.usernsRequired) return error;
     warnings.push_back(error.message());

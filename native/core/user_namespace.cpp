@@ -1,7 +1,9 @@
 #include "core/user_namespace.hpp"
 
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,7 +44,11 @@ bool isAboutUserNamespace(const Error& error) {
 }
 
 bool refusesUserNamespace(int err) {
-  return err == EINVAL || err == ENOSYS || err == EPERM || err == ENOSPC || err == EUSERS;
+  if (err == EINVAL || err == ENOSYS || err == EPERM) return true;
+  // Some kind of namespace is used up; of this kind there may be none at all (user_namespaces(7), max_user_namespaces).
+  if (err != ENOSPC && err != EUSERS) return false;
+  const Result<std::string> most = readFile("/proc/sys/user/max_user_namespaces");
+  return most && trim(*most) == "0";
 }
 
 Error judgeInUserNamespace(const Error& error) {
@@ -82,8 +88,12 @@ void giveStreams(const Stdio& stdio, std::uint32_t idBase, uid_t uid) {
   if (uid >= kIdRangeSize) return;
   for (const int fd : {stdio.in, stdio.out, stdio.err}) {
     struct stat info {};
+    struct statfs fs {};
+    // A FIFO with a name is somebody's file.
+    const bool isPipe = fd >= 0 && ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode) && ::fstatfs(fd, &fs) == 0 &&
+                        fs.f_type == PIPEFS_MAGIC;
     // Its group too: the workload's root has a say only over what has both ids in its range.
-    if (fd >= 0 && ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode)) (void)!::fchown(fd, idBase + uid, idBase);
+    if (isPipe) (void)!::fchown(fd, idBase + uid, idBase);
   }
 }
 

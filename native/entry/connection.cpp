@@ -14,10 +14,10 @@ constexpr int kShortRunMs = 50;
 constexpr int kTakenMs = 500, kStartedMs = 2000;
 constexpr std::size_t kMessageBytes = 1024, kDigestBytes = 128;
 
-/** What is there, without taking it; 0: nothing, or the end. */
+/** What is there, without taking it; 0: nothing, or the end; all of the room: more than it has. */
 std::size_t look(long socket, char (&into)[kMessageBytes]) {
   const long got = sys::call(SYS_recvfrom, socket, sys::address(into), kMessageBytes, MSG_PEEK | MSG_DONTWAIT);
-  return got < 0 || got == kMessageBytes ? 0 : static_cast<std::size_t>(got);
+  return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
 void takeOne(long socket) {
@@ -74,6 +74,9 @@ bool step(long socket, Handover& talk, int& code, bool& unusual) {
   char room[kMessageBytes];
   const Text message{room, look(socket, room)};
   if (message.empty()) return false;
+  // Warnings without end: the whole program has room for them.
+  unusual = message.size == kMessageBytes;
+  if (unusual) return false;
   Text id;
   if (talk.begun == Begun::sent && readTaken(message, id)) {
     keepId(talk, id);

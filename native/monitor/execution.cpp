@@ -82,14 +82,15 @@ Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution
  * was stays of that kind, and the next run tries again.
  */
 Result<Launched> launchSomehow(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
-                               TerminalSize size) {
-  const bool had = hasRun(files);
-  // Decided when it was made, or in a run before.
-  warnOfHostIds(files.paths(), spec, true, execution.warnings);
-  Result<Launched> launched = launchIn(spec, files, execution, pipes, size);
+                               TerminalSize size, bool had) {
+  // Decided when it was made, or in a run before; or the ids that it had are not to be had now.
+  const bool lost = had && spec.userns == UserNamespace::host;
+  warnOfHostIds(files.paths(), spec, !lost, execution.warnings);
+  Result<Launched> launched = launchIn(spec, files, execution, pipes, size, lost);
   if (launched || !mayTakeHostIds(spec, launched.error())) return launched;
   // Its loop device is let go before it is asked for again.
   execution.layer = BoundedLayer();
+  execution.ids.reset();
   Spec plain = spec;
   takeHostIds(plain, launched.error());
   if (!had) {
@@ -118,13 +119,15 @@ Status takeStreams(const Spec& spec, Execution& execution, Pipes& pipes) {
 Result<Execution> execute(const Spec& asked, const SandboxFiles& files, TerminalSize size) {
   Spec spec = asked;
   Execution execution;
-  if (Status own = keepIds(files, spec, execution.ids); !own) return own.error();
+  // With a layer that was made in a user namespace.
+  const bool had = asked.userns == UserNamespace::automatic && hasRun(files);
+  if (Status own = keepIds(files, spec, execution.ids, had); !own) return own.error();
   Pipes pipes;
   if (Status status = openPipes(spec, pipes); !status) return status.error();
   Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
   if (!cgroup) return cgroup.error();
   execution.cgroup = std::move(*cgroup);
-  Result<Launched> launched = launchSomehow(spec, files, execution, pipes, size);
+  Result<Launched> launched = launchSomehow(spec, files, execution, pipes, size, had);
   if (!launched) {
     (void)execution.cgroup.remove();
     return launched.error();

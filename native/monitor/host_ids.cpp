@@ -48,11 +48,12 @@ Status giveIds(const SandboxFiles& files, Spec& spec, Fd& guard) {
   return giveAccepted(files, spec, [&guard](std::uint32_t base) { return guardIds(base, guard); });
 }
 
-Status keepIds(const SandboxFiles& files, Spec& spec, Fd& guard) {
+Status keepIds(const SandboxFiles& files, Spec& spec, Fd& guard, bool hasLayer) {
   if (!hasUserNamespace(spec)) return {};
   if (ownsIds(files, spec.idBase) && guardIds(spec.idBase, guard)) return {};
   if (Status given = giveIds(files, spec, guard); !given) return given;
-  if (!hasUserNamespace(spec)) return keepHostIds(files, spec);
+  // A layer that was made in a user namespace stays of that kind: for this run only.
+  if (!hasUserNamespace(spec)) return hasLayer ? Status() : keepHostIds(files, spec);
   return rewriteConfig(files, [&](Spec& kept) -> Status {
     kept.idBase = spec.idBase;
     return {};

@@ -18,8 +18,11 @@ Status giveIds(const SandboxFiles& files, Spec& spec);
 /** The same for one that is about to run: `guard` keeps other engines of the machine from its ids (id_guard.hpp). */
 Status giveIds(const SandboxFiles& files, Spec& spec, Fd& guard);
 
-/** Before a start: its range is its own still, or it gets another, which its config.json then has. */
-Status keepIds(const SandboxFiles& files, Spec& spec, Fd& guard);
+/**
+ * Before a start: its range is its own still, or it gets another, which its config.json then has. Where there is none
+ * it gets the host's ids: for good, or with `hasLayer`, one that was made in a user namespace, for this run.
+ */
+Status keepIds(const SandboxFiles& files, Spec& spec, Fd& guard, bool hasLayer);
 
 /** Whether one that failed with this error shall start with the host's ids. */
 bool mayTakeHostIds(const Spec& spec, const Error& error);

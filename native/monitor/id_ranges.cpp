@@ -54,6 +54,8 @@ Result<std::uint32_t> tryClaim(const SandboxFiles& files, const std::vector<std:
     const std::string link = linkOf(files.paths(), base);
     if (symlink(files.id().c_str(), link.c_str()) == 0) return base;
     if (errno != EEXIST) return Error{"symlink", errno, link};
+    // Claimed before, and then not noted.
+    if (ownerOf(link) == files.id()) return base;
   }
   return 0U;
 }
@@ -75,7 +77,7 @@ Result<std::uint32_t> claimIds(const SandboxFiles& files, const std::vector<std:
   const std::size_t first =
       found != bases.end() ? static_cast<std::size_t>(found - bases.begin()) : placeOf(files.id());
   Result<std::uint32_t> claimed = tryClaim(files, bases, first);
-  if (claimed && *claimed == 0 && sweepIds(files.paths()) > 0) claimed = tryClaim(files, bases, first);
+  if (claimed && *claimed == 0 && sweepIds(files.paths(), files.id()) > 0) claimed = tryClaim(files, bases, first);
   if (!claimed || *claimed != 0) return claimed;
   return Error{"claim a range of ids", EUSERS, std::to_string(bases.size()) + " ranges of 65,536",
                "give lightv more in /etc/subuid and /etc/subgid, or use --userns host"};
@@ -91,7 +93,7 @@ void releaseIds(const SandboxFiles& files, std::uint32_t base) {
   if (lock && ownsIds(files, base)) (void)unlink(linkOf(files.paths(), base).c_str());
 }
 
-unsigned sweepIds(const Paths& paths) {
+unsigned sweepIds(const Paths& paths, std::string_view except) {
   const Result<Fd> lock = lockIds(paths);
   const Result<std::vector<std::string>> names = lock ? listDir(directoryOf(paths)) : lock.error();
   if (!lock || !names) return 0;
@@ -99,7 +101,7 @@ unsigned sweepIds(const Paths& paths) {
   for (const std::string& name : *names) {
     const std::string link = directoryOf(paths).append("/").append(name);
     const std::string owner = ownerOf(link);
-    if (!owner.empty() && !isThere(paths, owner) && unlink(link.c_str()) == 0) freed++;
+    if (!owner.empty() && owner != except && !isThere(paths, owner) && unlink(link.c_str()) == 0) freed++;
   }
   return freed;
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "monitor/layout.hpp"
@@ -28,7 +29,10 @@ bool ownsIds(const SandboxFiles& files, std::uint32_t base);
 /** Gives it back, once nothing of the sandbox runs. 0, or a range that is another's: nothing happens. */
 void releaseIds(const SandboxFiles& files, std::uint32_t base);
 
-/** Frees the ranges of sandboxes that are no more. Returns how many. */
-unsigned sweepIds(const Paths& paths);
+/**
+ * Frees the ranges of sandboxes that are no more. Returns how many. `except`: the id of the caller's own sandbox; to
+ * look at who holds its lock would give that lock up (F_SETLK in fcntl(2)).
+ */
+unsigned sweepIds(const Paths& paths, std::string_view except = "");
 
 }  // namespace lightv

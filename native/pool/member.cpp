@@ -139,6 +139,7 @@ class Member {
 
   /** There was no user namespace to be had. */
   void takeHostIds() {
+    prepared_.run.execution.ids.reset();
     releaseIds(files(), std::exchange(spec_.idBase, 0));
     lightv::takeHostIds(spec_, *prepared_.run.hostIds);
   }

@@ -105,6 +105,8 @@ TEST_CASE("id ranges: each sandbox has its own until it is gone") {
   releaseIds(all[1], freed);
   CHECK(*claimIds(late, three, 0) == freed);
   CHECK(*claimIds(late, three, freed) == freed);
+  // It could not be noted that it has one.
+  CHECK(*claimIds(late, three, 0) == freed);
 }
 
 TEST_CASE("id ranges: one whose sandbox is gone is found when there is no other, and by the sweep") {

@@ -1,4 +1,6 @@
 // What happens to prepared sandboxes and their keeper must hurt no start, and leave nothing.
+#include <algorithm>
+
 #include "pool_fixture.hpp"
 #include "sys/syscalls.hpp"
 
@@ -32,8 +34,15 @@ TEST_CASE("pool: a prepared sandbox that is killed is replaced, and starts go on
   if (!canRun()) return;
   const Home home;
   Pool pool(home, 2);
-  for (const pid_t pid : pool.idle()) REQUIRE(::kill(pid, SIGKILL) == 0);
+  const auto killed = pool.idle();
+  for (const pid_t pid : killed) REQUIRE(::kill(pid, SIGKILL) == 0);
   CHECK(runCold(home, pool.shell("true")).exit.exitCode == 0);
+  // The keeper may not have heard of it yet.
+  const auto isKilled = [&](pid_t pid) { return std::find(killed.begin(), killed.end(), pid) != killed.end(); };
+  CHECK(eventually([&] {
+    const auto idle = pool.idle();
+    return std::none_of(idle.begin(), idle.end(), isKilled);
+  }));
   REQUIRE(pool.awaitReady(2));
   CHECK(runPrepared(home, pool.shell("true")).prepared);
   // What the killed ones left, the next sweep takes.
