@@ -41,7 +41,9 @@ std::string loadAppArmor(const std::string& file) {
   for (const char* program : {"/sbin/apparmor_parser", "/usr/sbin/apparmor_parser"}) {
     const int code = runParser(program, file);
     if (code == 0) return "";
-    if (code > 0) return std::string(program) + " " + file + " ended with " + std::to_string(code) + without;
+    if (code > 0)
+      return std::string(program).append(" ").append(file).append(" ended with ").append(std::to_string(code)) +
+             without;
     if (errno != ENOENT) return std::string(program) + ": " + std::strerror(errno) + without;
   }
   return "this kernel has AppArmor, but there is no apparmor_parser (package apparmor)" + without;

@@ -110,10 +110,10 @@ struct Spec {
   std::vector<std::string> capabilities;  // without CAP_, the final set
   bool noNewPrivileges = true;
   bool seccomp = true;
-  std::string seccompProfile;  // the user's own, as JSON (core/seccomp_profile.hpp); empty: the default
-  bool landlock = true;        // where the kernel has it
-  std::string appArmor;        // profile, or "unconfined"; empty: the default, where the kernel has it
+  bool landlock = true;  // where the kernel has it
   bool maskPaths = true;
+  std::string seccompProfile;                  // the user's own, as JSON (core/seccomp_profile.hpp); empty: the default
+  std::string appArmor;                        // profile, or "unconfined"; empty: the default, where the kernel has it
   std::map<std::string, std::string> sysctls;  // by key as given, "net.ipv4.ip_forward"
   std::int32_t oomScoreAdj = 0;
   std::uint64_t shmSizeBytes = 64U << 20;
