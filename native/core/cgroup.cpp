@@ -138,10 +138,9 @@ Status Cgroup::update(const Limits& limits) const {
   return apply(limits, true, nullptr);
 }
 
-Result<std::vector<Fd>> Cgroup::openProcs(bool withV2) const {
+Result<std::vector<Fd>> Cgroup::openProcs() const {
   std::vector<Fd> files;
   for (std::size_t i = 0; i < directories_.size(); i++) {
-    if (hierarchies_[i].v2 && !withV2) continue;
     Result<Fd> file = openFile(directories_[i] + "/" + selfJoinFile(hierarchies_[i]), O_WRONLY);
     if (!file) return file.error();
     files.push_back(std::move(*file));

@@ -62,10 +62,10 @@ class Cgroup {
   /** A directory descriptor for CLONE_INTO_CGROUP, invalid where there is no v2 hierarchy. */
   [[nodiscard]] Fd v2Directory() const;
   /**
-   * Every hierarchy's cgroup.procs, open for writing: whoever writes "0" to each moves himself in. The kernel checks
-   * the opener's rights, so a child that has dropped its own can still do it. v2 is left out when `withV2` is false.
+   * Every hierarchy's cgroup.procs, open for writing, v2's first: whoever writes "0" to each moves himself in. The
+   * kernel checks the opener's rights, so a child that has dropped its own can still do it.
    */
-  [[nodiscard]] Result<std::vector<Fd>> openProcs(bool withV2) const;
+  [[nodiscard]] Result<std::vector<Fd>> openProcs() const;
   /**
    * Only the standard device nodes and `allowed` (host paths) may be opened, others not even with CAP_MKNOD.
    * v1's devices controller, or a BPF program on v2. Where neither is to be had it is a warning.

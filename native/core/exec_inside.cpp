@@ -86,7 +86,7 @@ Status prepare(Join& join, const Spec& spec, pid_t initPid, const Cgroup& cgroup
   if (!process) return process.error();
   join.process = std::move(*process);
   if (join.userNamespace) giveStreams(exec.stdio, *idBase, user->uid);
-  Result<std::vector<Fd>> procs = cgroup.openProcs(true);
+  Result<std::vector<Fd>> procs = cgroup.openProcs();
   if (!procs) return procs.error();
   join.procs = std::move(*procs);
   return makeReportPair(join.reportParent, join.reportChild);

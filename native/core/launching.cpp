@@ -62,7 +62,7 @@ Status prepare(Launching& launch, std::vector<std::string>& warnings) {
   if (Status prepared = prepareOperations(spec, launch.operations); !prepared) return prepared;
   if (Cgroup* cgroup = launch.parts.cgroup; cgroup != nullptr) {
     cgroup->restrictDevices(spec.devices, warnings);
-    Result<std::vector<Fd>> procs = cgroup->openProcs(true);
+    Result<std::vector<Fd>> procs = cgroup->openProcs();
     if (!procs) return procs.error();
     launch.procs = std::move(*procs);
     launch.cgroup = cgroup->v2Directory();

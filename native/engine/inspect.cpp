@@ -1,6 +1,4 @@
 // Looking: find, info, list, and who uses an image. Whoever looks also cleans up after monitors that died.
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +8,7 @@
 #include "engine/names.hpp"
 #include "engine/settle.hpp"
 #include "monitor/lock.hpp"
+#include "sys/directory_lock.hpp"
 #include "sys/file.hpp"
 
 namespace lightv {
@@ -166,12 +165,7 @@ Result<std::vector<std::string>> Engine::usersOf(const std::string& imageDigest)
 Result<Fd> Engine::lockImages(bool exclusive) const {
   const std::string directory = paths_.root + "/images";
   if (Status made = makeDirs(directory); !made) return made.error();
-  Result<Fd> fd = openFile(directory, O_RDONLY | O_DIRECTORY);
-  if (!fd) return fd;
-  while (flock(fd->get(), exclusive ? LOCK_EX : LOCK_SH) != 0) {
-    if (errno != EINTR) return Error{"lock", errno, directory};
-  }
-  return fd;
+  return lockDirectory(directory, exclusive ? LockKind::exclusive : LockKind::shared);
 }
 
 std::string Engine::logPath(const std::string& id) const {

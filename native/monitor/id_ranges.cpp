@@ -1,7 +1,5 @@
 #include "monitor/id_ranges.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +7,7 @@
 #include <climits>
 
 #include "monitor/lock.hpp"
+#include "sys/directory_lock.hpp"
 #include "sys/fd.hpp"
 #include "sys/file.hpp"
 
@@ -31,12 +30,7 @@ std::string ownerOf(const std::string& link) {
 
 /** For taking links away; making one needs no lock. */
 Result<Fd> lockIds(const Paths& paths) {
-  Result<Fd> fd = openFile(directoryOf(paths), O_RDONLY | O_DIRECTORY);
-  if (!fd) return fd;
-  while (flock(fd->get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return Error{"lock", errno, directoryOf(paths)};
-  }
-  return fd;
+  return lockDirectory(directoryOf(paths));
 }
 
 /** It is being made, is there, or something of it may still run: what is left of one the sweep clears first. */

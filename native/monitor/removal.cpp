@@ -1,7 +1,5 @@
 #include "monitor/removal.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 
 #include "monitor/bounded_layer.hpp"
 #include "monitor/id_ranges.hpp"
+#include "sys/directory_lock.hpp"
 #include "sys/file.hpp"
 
 namespace lightv {
@@ -26,12 +25,7 @@ bool isAnonymous(const std::string& volume) {
 Result<Fd> lockNames(const Paths& paths) {
   const std::string directory = paths.root + "/names";
   if (Status made = makeDirs(directory); !made) return made.error();
-  Result<Fd> fd = openFile(directory, O_RDONLY | O_DIRECTORY);
-  if (!fd) return fd;
-  while (flock(fd->get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return Error{"lock", errno, directory};
-  }
-  return fd;
+  return lockDirectory(directory);
 }
 
 Result<bool> freeNameLocked(const Paths& paths, const std::string& name, const std::string& id) {
