@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "core/monitors_reserve.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -175,6 +176,7 @@ Status ensureMonitorGroup(const std::string& parent, const std::string& mountPoi
     const std::string own = membership ? ownCgroup(*membership, hierarchy) : std::string();
     if (own == "/" || own == parent + "/monitors") continue;
     if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
+    protectMonitors(hierarchy, parent, warnings);
     const std::string file = hierarchy.mount + parent + "/monitors/" + selfJoinFile(hierarchy);
     if (Status moved = writeControlFile(file, "0"); !moved) return moved;
   }

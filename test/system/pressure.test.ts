@@ -54,19 +54,19 @@ function watch(): () => Promise<readonly number[]> {
   };
 }
 
-/** What the device keeps for LightV (configs/systemd/lightv.slice), and what is to be left beside it, in KiB. */
-const RESERVE_KIB = 40 * 1024;
-const LEFT_KIB = 8 * 1024;
+/** Available, less the page cache that LightV's units have protected (agent/supervisor/protected-cache.ts), in thousandths of all. */
+const AVAILABLE = `$(( ($(awk '/^MemAvailable/{print $2}' /proc/meminfo) - $(for u in ${SLICE}/*.service; do
+    awk -v min=$(cat $u/memory.min) -v now=$(cat $u/memory.current) '/^file /{f = $2 - (now > min ? now - min : 0); print (min > 0 && f > 0 ? int(f / 1024) : 0)}' $u/memory.stat
+  done | awk '{s += $1} END{print s}')) * 1000 / $(awk '/^MemTotal/{print $2}' /proc/meminfo) ))`;
 
 /**
- * In a tmpfs, which the kernel can't take back, and which belongs to no app. A fixed amount: a hog that took what each step of the agent
- * gives back would leave nothing to be seen but the kernel's last resort.
+ * In a tmpfs, which the kernel can't take back, and which belongs to no app. Once: a hog that took what each step of the agent gives back
+ * would leave nothing to be seen but the kernel's last resort.
  */
-const FILL = `mkdir -p /mnt/hog && mount -t tmpfs -o size=100% hog /mnt/hog
-  k=$(awk '/^MemAvailable/{print int(($2 - ${RESERVE_KIB} - ${LEFT_KIB}) / 512)}' /proc/meminfo); i=0
-  while [ $i -lt $k ] && [ "$(awk '/^some/{sub("avg10=", "", $2); print ($2 >= 40)}' /proc/pressure/memory)" = 0 ]; do
+const FILL = `mkdir -p /mnt/hog && mount -t tmpfs -o size=100% hog /mnt/hog; i=0
+  while [ ${AVAILABLE} -ge 25 ] && [ "$(awk '/^some/{sub("avg10=", "", $2); print ($2 >= 40)}' /proc/pressure/memory)" = 0 ]; do
     i=$((i+1)); dd if=/dev/zero of=/mnt/hog/$i bs=512k count=1 2>/dev/null || break
-  done; echo "$i of $k"; grep -e MemTotal -e MemAvailable /proc/meminfo`;
+  done; echo "$i halves of a MiB, ${AVAILABLE} of 1000 available"; grep -e MemTotal -e MemAvailable /proc/meminfo`;
 
 const phaseOf = async (app: string): Promise<string> => (await site.reported(device.name, app, () => true, device.within(30))).phase;
 
