@@ -57,13 +57,14 @@ std::vector<std::string> readWords(const std::string& path) {
   return text ? words(*text) : std::vector<std::string>();
 }
 
-// A new v1 cpuset is empty and takes no process until it has CPUs and memory nodes.
-Status inheritCpuset(const std::string& parent, const std::string& directory) {
+// A new v1 cpuset is empty and takes no process until it has CPUs and memory nodes. `isNew`: nobody has given it any.
+Status inheritCpuset(const std::string& parent, const std::string& directory, bool isNew) {
   for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
-    const Result<std::string> own = readFile(directory + file);
+    const Result<std::string> own = isNew ? std::string() : readFile(directory + file);
     if (own && !trim(*own).empty()) continue;
     const Result<std::string> value = readFile(parent + file);
     if (!value) return value.error();
+    if (trim(*value).empty()) return Error{"inherit", ENODATA, parent + file};
     if (Status written = writeControlFile(directory + file, trim(*value)); !written) return written;
   }
   return {};
@@ -80,9 +81,40 @@ void handControllersDown(const std::string& directory, std::vector<std::string>&
   }
 }
 
-Status makeOne(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0755) == 0 || errno == EEXIST) return {};
+Status makeOne(const std::string& directory, bool& isNew) {
+  isNew = ::mkdir(directory.c_str(), 0755) == 0;
+  if (isNew || errno == EEXIST) return {};
   return Error{"make cgroup", errno, directory};
+}
+
+/** One system call where the groups above are there and ready, as for every sandbox but the first. */
+bool makeLeaf(const CgroupHierarchy& hierarchy, const std::string& path) {
+  // What a v2 root offers may have grown since the groups above were made.
+  if (hierarchy.v2 && !hierarchy.controllers.empty()) return false;
+  const std::string directory = std::string(hierarchy.mount).append("/").append(path);
+  bool isNew = false;
+  if (!makeOne(directory, isNew)) return false;
+  if (hierarchy.v2 || !hierarchy.has("cpuset")) return true;
+  return isNew && inheritCpuset(parentPath(directory), directory, true).ok();
+}
+
+bool isDirectory(const std::string& parent, const dirent& entry) {
+  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_DIR;
+  struct stat info {};
+  return ::lstat(std::string(parent).append("/").append(entry.d_name).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/** Of its real directories, sorted; links are second names of joined controllers (cpu -> cpu,cpuacct). */
+std::vector<std::string> directoriesIn(const std::string& path) {
+  std::vector<std::string> names;
+  DIR* dir = ::opendir(path.c_str());
+  if (dir == nullptr) return names;
+  while (const dirent* entry = ::readdir(dir)) {
+    if (entry->d_name[0] != '.' && isDirectory(path, *entry)) names.emplace_back(entry->d_name);
+  }
+  ::closedir(dir);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace
@@ -96,36 +128,36 @@ std::vector<CgroupHierarchy> findCgroupHierarchies(const std::string& mountPoint
     return {CgroupHierarchy{mountPoint, true, readWords(mountPoint + "/cgroup.controllers")}};
   }
   std::vector<CgroupHierarchy> found;
-  const Result<std::vector<std::string>> names = listDir(mountPoint);
-  if (!names) return found;
-  for (const std::string& name : *names) {
+  for (const std::string& name : directoriesIn(mountPoint)) {
     const std::string path = std::string(mountPoint).append("/").append(name);
-    struct stat info {};
-    // Links are second names of joined controllers (cpu -> cpu,cpuacct).
-    if (::lstat(path.c_str(), &info) < 0 || !S_ISDIR(info.st_mode)) continue;
-    if (isReadable(path + "/cgroup.controllers")) {
-      found.insert(found.begin(), CgroupHierarchy{path, true, readWords(path + "/cgroup.controllers")});
-      continue;
-    }
     std::vector<std::string> controllers = split(name, ',');
-    if (!std::any_of(controllers.begin(), controllers.end(), isWanted)) continue;
-    if (isReadable(path + "/cgroup.procs")) found.push_back(CgroupHierarchy{path, false, std::move(controllers)});
+    const bool wanted = std::any_of(controllers.begin(), controllers.end(), isWanted);
+    // Only v1 has directories that are called like controllers; "systemd" may be either.
+    if ((name == "systemd" || !wanted) && isReadable(path + "/cgroup.controllers")) {
+      found.insert(found.begin(), CgroupHierarchy{path, true, readWords(path + "/cgroup.controllers")});
+    } else if (wanted && isReadable(path + "/cgroup.procs")) {
+      found.push_back(CgroupHierarchy{path, false, std::move(controllers)});
+    }
   }
   if (!found.empty() && found[0].v2 && freezesByV2()) std::erase_if(found, isFreezerAlone);
   return found;
 }
 
 Status makeCgroup(const CgroupHierarchy& hierarchy, const std::string& path, std::vector<std::string>& warnings) {
+  const std::vector<std::string> names = split(path, '/');
+  if (std::any_of(names.begin(), names.end(), [](const auto& name) { return name == "." || name == ".."; }))
+    return Error{"make cgroup", EINVAL, path};
+  if (makeLeaf(hierarchy, path)) return {};
+  bool isNew = false;
   std::string directory = hierarchy.mount;
-  for (const std::string& name : split(path, '/')) {
+  for (const std::string& name : names) {
     if (name.empty()) continue;
-    if (name == "." || name == "..") return Error{"make cgroup", EINVAL, path};
     if (hierarchy.v2) handControllersDown(directory, warnings);
     const std::string parent = directory;
     directory += "/" + name;
-    if (Status made = makeOne(directory); !made) return made;
+    if (Status made = makeOne(directory, isNew); !made) return made;
     if (!hierarchy.v2 && hierarchy.has("cpuset")) {
-      if (Status inherited = inheritCpuset(parent, directory); !inherited) return inherited;
+      if (Status inherited = inheritCpuset(parent, directory, isNew); !inherited) return inherited;
     }
   }
   return {};

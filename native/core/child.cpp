@@ -13,18 +13,9 @@
 
 namespace lightv {
 
-pid_t cloneProcess(std::uint64_t flags, int cgroupDirectory, bool& joinedCgroup) {
-  joinedCgroup = cgroupDirectory >= 0;
-  clone_args arguments{};
-  arguments.flags = flags | (joinedCgroup ? CLONE_INTO_CGROUP : 0);
+pid_t cloneProcess(std::uint64_t flags) {
   // With CLONE_PARENT the signal is the one of the parent itself.
-  arguments.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
-  if (joinedCgroup) arguments.cgroup = static_cast<std::uint64_t>(cgroupDirectory);
-  const long pid = sys::clone3(&arguments, sizeof arguments);
-  if (pid >= 0) return static_cast<pid_t>(pid);
-  // ENOSYS: before 5.3, or a filter hides it. E2BIG, EINVAL, EBUSY, EACCES: no CLONE_INTO_CGROUP (5.7), or not there.
-  joinedCgroup = false;
-  return static_cast<pid_t>(sys::cloneFlags(flags | arguments.exit_signal));
+  return static_cast<pid_t>(sys::cloneFlags(flags | ((flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD)));
 }
 
 void joinCgroups(std::span<const Fd> procs, const Reporter& reporter) {

@@ -11,8 +11,8 @@
 
 namespace lightv {
 
-/** clone3(2) into a v2 group where there is one, else clone(2). 0 in the child, as fork. */
-pid_t cloneProcess(std::uint64_t flags, int cgroupDirectory, bool& joinedCgroup);
+/** clone(2) as fork(2), with these flags; 0 in the child. */
+pid_t cloneProcess(std::uint64_t flags);
 
 /** Writes "0" to each: moves the calling process. Fails through `reporter`. Alloc-free. */
 void joinCgroups(std::span<const Fd> procs, const Reporter& reporter);

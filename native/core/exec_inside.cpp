@@ -125,8 +125,7 @@ void enterNamespaces(const Join& join, const Reporter& reporter) {
   adjustOomScore(join.process.oomScoreAdj, reporter);
   joinCgroups(join.procs, reporter);
   enterNamespaces(join, reporter);
-  bool joined = false;
-  const pid_t pid = cloneProcess(CLONE_PARENT, -1, joined);
+  const pid_t pid = cloneProcess(CLONE_PARENT);
   if (pid < 0) reporter.fail("clone", "inside the sandbox", errno);
   if (pid == 0) runInside(join, reporter);
   // The pid as the caller sees it: this process itself is still in his PID namespace.
@@ -144,8 +143,7 @@ void reap(pid_t pid) {
 Result<ExecHandle> execInside(const Spec& spec, pid_t initPid, const Cgroup& cgroup, const ExecSpec& exec) {
   Join join;
   if (Status prepared = prepare(join, spec, initPid, cgroup, exec); !prepared) return prepared.error();
-  bool joined = false;
-  const pid_t joiner = cloneProcess(0, -1, joined);
+  const pid_t joiner = cloneProcess(0);
   if (joiner < 0) return Error{"clone", errno};
   if (joiner == 0) joinMain(join);
   join.reportChild.reset();

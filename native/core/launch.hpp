@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "sys/fd.hpp"
 
 namespace lightv {
+
+class Forerunner;
 
 struct TerminalSize {
   std::uint32_t rows = 0, columns = 0;  // 0: not known; below 65,536
@@ -47,7 +50,13 @@ struct LaunchParts {
   bool userXattr = false;    // that layer was made in a user namespace: overlayfs.rst, "User xattr"
   Cgroup* cgroup = nullptr;  // created and limited already
   Stdio stdio;
+  Forerunner* forerunner = nullptr;  // begun with forerunnerFlags() already; null: launch() has its own
+  /** What there is to do while the child sets itself up; when it fails, so does the start. May be null. */
+  std::function<Status()> meanwhile = nullptr;
 };
+
+/** The namespaces of `spec` that a Forerunner makes. */
+std::uint64_t forerunnerFlags(const Spec& spec);
 
 /**
  * Starts the sandbox and returns when the workload's execve has succeeded.

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "core/child.hpp"
+#include "core/forerunner.hpp"
 #include "core/mount_calls.hpp"
 #include "core/root_fs.hpp"
 #include "core/sandbox_builder.hpp"
@@ -18,16 +19,10 @@
 #include "init/init.hpp"
 #include "sys/file.hpp"
 #include "sys/syscalls.hpp"
+#include "sys/text.hpp"
 
 namespace lightv {
 namespace {
-
-std::uint64_t namespaceFlags(const Spec& spec) {
-  std::uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
-  if (spec.network == Network::none) flags |= CLONE_NEWNET;
-  if (spec.userns == UserNamespace::automatic) flags |= CLONE_NEWUSER;
-  return flags;
-}
 
 // Users that earlier runs added lie in the writable layer; what it does not have is the image's.
 std::string accountFile(const LaunchParts& parts, const char* path) {
@@ -87,7 +82,8 @@ void workloadMain(void* context) {
   parkProcess(launch.process, reporter);
 }
 
-[[noreturn]] void childMain(Launching& launch, bool joinedV2) {
+void childMain(void* context, bool joinedV2) {
+  Launching& launch = *static_cast<Launching*>(context);
   const Reporter reporter(launch.reportChild.get());
   // The launching side's ends: as long as this process had them, their closing would not be seen.
   launch.reportParent.reset();
@@ -117,16 +113,19 @@ void workloadMain(void* context) {
   reporter.fail("fork", "the program beside the sandbox's PID 1, which --pids-limit counts too", err);
 }
 
-/** Gives the child its ids and maps the mounts to them; runs while it waits. */
+/** Gives the namespace that `pid` has made its ids, and maps the mounts to them. */
 Status mapUser(Launching& launch, pid_t pid, std::vector<std::string>& warnings) {
   const Spec& spec = launch.spec;
-  if (Status settled = settleUserNamespace(pid, spec.idBase, launch.process); !settled) return settled;
+  raiseLimits(pid, launch.process);
+  if (Status written = writeIdMaps(pid, spec.idBase); !written) return written;
   Result<Fd> userNamespace = openFile("/proc/" + std::to_string(pid) + "/ns/user", O_RDONLY);
   if (!userNamespace) return userNamespace.error();
-  const int root = launch.parts.rootMount;
-  Status mapped = mapOperations(spec, launch.operations, root, userNamespace->get(), warnings);
-  if (!mapped) return mapped;
-  return release(launch.reportParent.get());
+  return mapOperations(spec, launch.operations, launch.parts.rootMount, userNamespace->get(), warnings);
+}
+
+bool hasOomScore(int adjustment) {
+  const Result<std::string> text = readFile("/proc/self/oom_score_adj", 16);
+  return text && trim(*text) == std::to_string(adjustment);
 }
 
 Error cloneError(const Launching& launch, int err) {
@@ -145,15 +144,36 @@ Status checkUserNamespace(const Spec& spec) {
 
 }  // namespace
 
+std::uint64_t forerunnerFlags(const Spec& spec) {
+  std::uint64_t flags = CLONE_NEWUTS | CLONE_NEWIPC;
+  if (spec.network == Network::none) flags |= CLONE_NEWNET;
+  if (spec.userns == UserNamespace::automatic) flags |= CLONE_NEWUSER;
+  return flags;
+}
+
 Status beginLaunch(Launching& launch, Launched& launched) {
   if (launch.hasUserNamespace()) {
     if (Status checked = checkUserNamespace(launch.spec); !checked) return checked;
   }
+  Forerunner own;
+  Forerunner& forerunner = launch.parts.forerunner != nullptr ? *launch.parts.forerunner : own;
+  if (!forerunner.hasBegun()) {
+    if (Status begun = forerunner.begin(forerunnerFlags(launch.spec)); !begun) return begun;
+  }
   if (Status prepared = prepare(launch, launched.warnings); !prepared) return prepared;
-  bool joinedV2 = false;
-  const pid_t pid = cloneProcess(namespaceFlags(launch.spec), launch.cgroup.get(), joinedV2);
+  if (const int err = forerunner.awaitNamespaces(); err != 0) return cloneError(launch, err);
+  if (launch.hasUserNamespace()) {
+    if (Status mapped = mapUser(launch, forerunner.pid(), launched.warnings); !mapped) return mapped;
+  }
+  // The forerunner shares this process's out-of-memory score; its child has one of its own. From a user namespace it
+  // can't be lowered, so this process does it and lets the child go on then. Mostly there is nothing to be done.
+  launch.holdsChild = launch.hasUserNamespace() && !hasOomScore(launch.process.oomScoreAdj);
+  if (launch.hasUserNamespace() && !launch.holdsChild) {
+    if (Status released = release(launch.reportParent.get()); !released) return released;
+  }
+  // The mounts that are made until now are in the copy.
+  const pid_t pid = forerunner.clone(CLONE_NEWPID | CLONE_NEWNS, launch.cgroup.get(), childMain, &launch);
   if (pid < 0) return cloneError(launch, errno);
-  if (pid == 0) childMain(launch, joinedV2);
   launch.reportChild.reset();
   launch.statusChild.reset();
   launched.initPid = pid;
@@ -164,13 +184,42 @@ Status beginLaunch(Launching& launch, Launched& launched) {
   return Error{"pidfd_open", err, "", "Linux 5.3 is needed"};
 }
 
+namespace {
+
+/**
+ * Each sandbox from nothing has its image's pages for itself (docs/hot-start.md). Read here, while the child is busy,
+ * the program's are there when it executes. What it will not need the kernel may take again.
+ */
+void readProgram(const Launching& launch) {
+  constexpr std::size_t kMost = 1U << 20;
+  const RootFs root(launch.parts.rootMount);
+  for (const std::string& path : launch.process.candidates) {
+    const Fd file(root.open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat info {};
+    if (!file || ::fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) continue;
+    (void)::readahead(file.get(), 0, kMost);
+    return;
+  }
+}
+
+/** What has to be done before the child goes on, and what can be done while it does. */
+Status accompany(const Launching& launch, pid_t pid) {
+  if (launch.holdsChild) {
+    const std::string file = "/proc/" + std::to_string(pid) + "/oom_score_adj";
+    (void)writeControlFile(file, std::to_string(launch.process.oomScoreAdj)).ok();
+    if (Status released = release(launch.reportParent.get()); !released) return released;
+  }
+  Status done = launch.parts.meanwhile ? launch.parts.meanwhile() : Status();
+  if (done && launch.until == Until::running) readProgram(launch);
+  return done;
+}
+
+}  // namespace
+
 Result<ChildStory> follow(Launching& launch, Launched& launched) {
-  if (launch.hasUserNamespace()) {
-    const Status mapped = mapUser(launch, launched.initPid, launched.warnings);
-    if (!mapped) {
-      discardChild(launched.initPid);
-      return mapped.error();
-    }
+  if (Status done = accompany(launch, launched.initPid); !done) {
+    discardChild(launched.initPid);
+    return done.error();
   }
   ChildStory story = listenToChild(launch.reportParent.get());
   if (!story.error && (story.ready || story.parked)) return story;

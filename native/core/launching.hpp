@@ -34,19 +34,20 @@ struct Launching {
   Fd cgroup;
   Fd reportParent, reportChild;
   Fd statusParent, statusChild;
-  int slave = -1;  // the terminal, in the child
+  bool holdsChild = false;  // it waits for more than its ids
+  int slave = -1;           // the terminal, in the child
   StartArea startArea = StartArea::find();
 
   [[nodiscard]] bool hasUserNamespace() const { return spec.userns == UserNamespace::automatic; }
 };
 
 /**
- * Lays everything out and clones. Gives the pid of the sandbox's PID 1, whose pidfd is in `launched`; on failure
- * nothing is left. The child is followed with follow().
+ * Lays everything out, maps its user and clones. Gives the pid of the sandbox's PID 1, whose pidfd is in `launched`; on
+ * failure nothing is left. The child is followed with follow().
  */
 Status beginLaunch(Launching& launch, Launched& launched);
 
-/** Maps its user, listens until it has executed or is parked; on failure the child is gone. */
+/** Does what is to be done meanwhile, listens until it has executed or is parked; on failure the child is gone. */
 Result<ChildStory> follow(Launching& launch, Launched& launched);
 
 /** What the story and the sockets say goes into `launched`. */

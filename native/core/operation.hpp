@@ -46,6 +46,8 @@ struct Operation {
   bool recursive = false;                                         // bind: with the mounts below
   bool mapIds = false;      // bind: ids on disk are the sandbox's own when it has a user namespace
   bool isDirectory = true;  // bind: what the target has to be
+  bool settled = false;     // bind: prepareOperations() has set the attributes
+  bool fresh = false;       // the target's directory is a file system of this plan, and nothing has that name there yet
   mode_t mode = 0;
   dev_t device = 0;
   Fd fd = {};  // opened by prepareOperations()

@@ -68,9 +68,8 @@ Status prepareBind(Operation& operation) {
   struct stat info {};
   if (::fstat(operation.fd.get(), &info) < 0) return Error{"stat", errno, operation.source};
   operation.isDirectory = S_ISDIR(info.st_mode);
-  if (mounts::setAttributes(operation.fd.get(), operation.attributes, operation.recursive) < 0 && errno != ENOSYS) {
-    return Error{"mount attributes", errno, operation.source};
-  }
+  operation.settled = mounts::setAttributes(operation.fd.get(), operation.attributes, operation.recursive) == 0;
+  if (!operation.settled && errno != ENOSYS) return Error{"mount attributes", errno, operation.source};
   return {};
 }
 
@@ -93,6 +92,7 @@ Status bindDevice(Operation& operation) {
   if (Status prepared = prepareBind(node); !prepared) return prepared;
   operation.fd = std::move(node.fd);
   operation.attributes = node.attributes;
+  operation.settled = node.settled;
   operation.isDirectory = false;
   return {};
 }

@@ -32,6 +32,12 @@ Operation makeFileSystem(std::string target, std::string type, std::uint64_t att
   return operation;
 }
 
+/** In a file system that the plan has just made, under a name that nobody else uses there. */
+Operation fresh(Operation operation) {
+  operation.fresh = true;
+  return operation;
+}
+
 void addRoot(Plan& plan, const Spec& spec, const PlanFacts& facts) {
   plan.push_back(make(Step::privateTree, "/"));
   // Below all that becomes the sandbox's: it goes with the host's tree.
@@ -55,15 +61,15 @@ void addRoot(Plan& plan, const Spec& spec, const PlanFacts& facts) {
 void addDev(Plan& plan, const Spec& spec) {
   plan.push_back(makeFileSystem("/dev", "tmpfs", MOUNT_ATTR_NOSUID, {{"mode", "755"}, {"size", "65536k"}}));
   for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}) {
-    plan.push_back(make(Step::device, path, path));
+    plan.push_back(fresh(make(Step::device, path, path)));
   }
   for (const std::string& path : spec.devices) plan.push_back(make(Step::device, path, path));
   // Group 5 is "tty" in every distribution.
-  plan.push_back(makeFileSystem("/dev/pts", "devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-                                {{"mode", "620"}, {"ptmxmode", "666"}, {"gid", "5"}}));
-  plan.push_back(makeFileSystem("/dev/shm", "tmpfs", noSuidDevExec,
-                                {{"mode", "1777"}, {"size", std::to_string(spec.shmSizeBytes)}}));
-  Operation queues = makeFileSystem("/dev/mqueue", "mqueue", noSuidDevExec);
+  plan.push_back(fresh(makeFileSystem("/dev/pts", "devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                                      {{"mode", "620"}, {"ptmxmode", "666"}, {"gid", "5"}})));
+  plan.push_back(fresh(makeFileSystem("/dev/shm", "tmpfs", noSuidDevExec,
+                                      {{"mode", "1777"}, {"size", std::to_string(spec.shmSizeBytes)}})));
+  Operation queues = fresh(makeFileSystem("/dev/mqueue", "mqueue", noSuidDevExec));
   queues.optional = true;
   plan.push_back(std::move(queues));
   static constexpr std::array<std::pair<const char*, const char*>, 5> links{{{"/dev/ptmx", "pts/ptmx"},
@@ -95,6 +101,7 @@ void addSys(Plan& plan, const Spec& spec, const PlanFacts& facts) {
     if (!unified && name == "systemd") continue;
     Operation bind = make(Step::bind, unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + name, directory);
     bind.attributes = noSuidDevExec | MOUNT_ATTR_RDONLY;
+    bind.fresh = !unified;
     plan.push_back(std::move(bind));
   }
   if (!unified) plan.push_back(make(Step::seal, "/sys/fs/cgroup"));

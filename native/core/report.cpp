@@ -167,8 +167,9 @@ ChildStory listenToChild(int socket) {
     message.msg_control = control.bytes;
     message.msg_controllen = sizeof control.bytes;
     const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    if (got < 0 && errno == EINTR) continue;
-    // Less than a record is the end (0), or ECONNRESET: a child died with something unread.
+    // ECONNRESET, once: a child died with something unread; what it has said itself comes behind that.
+    if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
+    // Less than a record is the end.
     if (got != static_cast<ssize_t>(sizeof report)) return story;
     pid_t sender = -1;
     Fd descriptor;

@@ -183,13 +183,15 @@ int RootFs::makeDirs(const char* path) const {
 int RootFs::makeFile(const char* path) const {
   const int there = open(path, O_PATH);
   if (there >= 0 || errno != ENOENT) return there;
-  const char* name = nullptr;
-  const Fd parent(openParent(path, true, &name));
-  if (!parent) return -1;
-  // By the whole path, not below `parent`: a link that leads nowhere yet (Debian's /etc/resolv.conf) gets its target.
-  const Fd made(open(path, O_WRONLY | O_CREAT | O_NOCTTY, 0644));
-  if (!made) return -1;
-  return open(path, O_PATH);
+  // By the whole path: a link that leads nowhere yet (Debian's /etc/resolv.conf) gets its target.
+  Fd made(open(path, O_WRONLY | O_CREAT | O_NOCTTY, 0644));
+  if (!made && errno == ENOENT) {
+    const char* name = nullptr;
+    const Fd parent(openParent(path, true, &name));
+    if (!parent) return -1;
+    made.reset(open(path, O_WRONLY | O_CREAT | O_NOCTTY, 0644));
+  }
+  return made ? open(path, O_PATH) : -1;
 }
 
 // The directory that holds the last component, made when missing if asked; `name` points to that component.

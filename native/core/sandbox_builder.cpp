@@ -50,8 +50,14 @@ int fdPath(char* out, std::size_t size, int fd, const char* below) {
   return std::snprintf(out, size, "/proc/self/fd/%d%s", fd, below) < static_cast<int>(size) ? 0 : -1;
 }
 
-/** Over "/": whoever asks for "/" still gets the old root, and pivot() takes both away. */
-int stackOnRoot(int mount) {
+/**
+ * Into the host's tree, of which this is a copy that goes as a whole in pivot(). Over "/" each would have to go by
+ * itself, and for each umount2(2) the kernel waits for an RCU grace period (fs/namespace.c, namespace_unlock). Nothing
+ * of the host's /sys is asked for by a path any more.
+ */
+int attachAside(int mount) {
+  if (sys::moveMount(mount, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
+  if (errno != ENOENT && errno != ENOTDIR) return -1;
   return sys::moveMount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 }
 
@@ -69,7 +75,7 @@ int layersOf(const Operation& operation, Fd& own) {
     return own.get();
   }
   const int mount = own ? own.get() : operation.fd.get();
-  return stackOnRoot(mount) < 0 ? -1 : mount;
+  return attachAside(mount) < 0 ? -1 : mount;
 }
 
 const char* stepOp(Step step) {
@@ -157,7 +163,7 @@ int SandboxBuilder::attachTree(int tree, int target, std::uint64_t attributes, b
 int SandboxBuilder::attachRoot(const Operation& operation) {
   const bool early = mounts::setAttributes(rootFd_, operation.attributes, false) == 0;
   if (!early && errno != ENOSYS) return -1;
-  if (stackOnRoot(rootFd_) < 0) return -1;
+  if (attachAside(rootFd_) < 0) return -1;
   return early ? 0 : mounts::remount(rootFd_, operation.attributes);
 }
 
@@ -185,7 +191,7 @@ int SandboxBuilder::attachOverlay(const Operation& operation) {
   if (marks_ == Marks::user && sys::fsConfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return -1;
   if (sys::fsConfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
   const int mount = sys::fsMount(context.get(), static_cast<unsigned>(operation.attributes));
-  if (mount < 0 || stackOnRoot(mount) < 0) return -1;
+  if (mount < 0 || attachAside(mount) < 0) return -1;
   rootFd_ = mount;
   root_ = RootFs(mount);
   return 0;
@@ -202,7 +208,27 @@ bool SandboxBuilder::mayCover(int target) const {
   return false;
 }
 
+int SandboxBuilder::placeOf(const Operation& operation, const char** name) const {
+  const char* path = operation.target.c_str();
+  *name = std::strrchr(path, '/') + 1;
+  return std::strncmp(path, "/dev/", 5) == 0 ? dev_ : groups_;
+}
+
+// No path of the image is walked: the directory is a mount that the plan has just made, and the name is new there.
+int SandboxBuilder::attachFresh(int mount, const Operation& operation, bool isDirectory) {
+  const char* name = nullptr;
+  const int place = placeOf(operation, &name);
+  const int made = isDirectory ? ::mkdirat(place, name, 0755) : ::mknodat(place, name, S_IFREG | 0644, 0);
+  // A device of the user's may lie in /dev/pts of the host's.
+  if (made < 0 && errno != EEXIST) return -1;
+  return sys::moveMount(mount, "", place, name, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
 int SandboxBuilder::mountFileSystem(const Operation& operation) {
+  if (operation.fresh) {
+    const Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
+    return mount ? attachFresh(mount.get(), operation, true) : -1;
+  }
   const char* path = operation.target.c_str();
   const Fd target(root_.makeDirs(path));
   if (!target) return -1;
@@ -213,7 +239,8 @@ int SandboxBuilder::mountFileSystem(const Operation& operation) {
   if (!mayCover(target.get())) return -1;
   Fd mount(mounts::makeFileSystem(operation.source.c_str(), operation.options, operation.attributes));
   if (!mount || mounts::attach(mount.get(), target.get()) < 0) return -1;
-  if (std::strcmp(path, "/dev") == 0) dev_ = mount.release();
+  if (dev_ < 0 && std::strcmp(path, "/dev") == 0) dev_ = mount.release();
+  if (groups_ < 0 && std::strcmp(path, "/sys/fs/cgroup") == 0) groups_ = mount.release();
   return 0;
 }
 
@@ -230,27 +257,37 @@ void SandboxBuilder::forgetEmpty() const {
 }
 
 int SandboxBuilder::bind(const Operation& operation) {
+  const int tree = operation.fd.get();
+  if (operation.fresh && operation.settled) return attachFresh(tree, operation, operation.isDirectory);
   const char* path = operation.target.c_str();
   const Fd target(operation.isDirectory ? root_.makeDirs(path) : root_.makeFile(path));
-  if (!target) return -1;
-  if (!mayCover(target.get())) return -1;
-  return attachTree(operation.fd.get(), target.get(), operation.attributes, operation.recursive);
+  if (!target || !mayCover(target.get())) return -1;
+  if (operation.settled) return mounts::attach(tree, target.get());
+  return attachTree(tree, target.get(), operation.attributes, operation.recursive);
 }
 
 int SandboxBuilder::attachNodes(const Operation& operation) {
   if (!operation.fd) return 0;
   ownNodes_ = true;
-  return stackOnRoot(operation.fd.get());
+  return attachAside(operation.fd.get());
 }
 
 int SandboxBuilder::makeDevice(const Operation& operation) {
   if (operation.fd && !ownNodes_) return bind(operation);
   if (ownNodes_) {
-    // Copied here: before 6.15 the kernel copies no mount that is attached nowhere.
-    const Fd target(root_.makeFile(operation.target.c_str()));
+    // Copied here: before 6.15 the kernel copies no mount that is attached nowhere. What the mount of the nodes may
+    // not, a copy of it may not either.
     const Fd tree(mounts::cloneTree(operation.fd.get(), "", false));
-    if (!target || !tree || !mayCover(target.get())) return -1;
+    if (!tree) return -1;
+    if (operation.fresh) return attachFresh(tree.get(), operation, false);
+    const Fd target(root_.makeFile(operation.target.c_str()));
+    if (!target || !mayCover(target.get())) return -1;
     return attachTree(tree.get(), target.get(), operation.attributes, false);
+  }
+  if (operation.fresh) {
+    const char* name = nullptr;
+    const int place = placeOf(operation, &name);
+    return ::mknodat(place, name, operation.mode, operation.device);
   }
   char parent[PATH_MAX];
   (void)std::snprintf(parent, sizeof parent, "%s", operation.target.c_str());
@@ -268,10 +305,9 @@ int SandboxBuilder::makeDevice(const Operation& operation) {
 }
 
 int SandboxBuilder::makeLink(const Operation& operation) {
-  const Fd dev(root_.open("/dev", O_PATH | O_DIRECTORY));
-  if (!dev) return -1;
-  const char* name = std::strrchr(operation.target.c_str(), '/') + 1;
-  return ::symlinkat(operation.source.c_str(), dev.get(), name);
+  const char* name = nullptr;
+  const int place = placeOf(operation, &name);
+  return ::symlinkat(operation.source.c_str(), place, name);
 }
 
 // The content lies in the sandbox's /dev, where its name goes again at once; the mount keeps it.
@@ -279,16 +315,15 @@ int SandboxBuilder::bindFile(const Operation& operation) {
   const Fd target(root_.makeFile(operation.target.c_str()));
   if (!target) return 0;
   if (!mayCover(target.get())) return -1;
-  const Fd dev(root_.open("/dev", O_RDONLY | O_DIRECTORY));
-  const Fd file(::openat(dev.get(), ".lightv-file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  const Fd file(::openat(dev_, ".lightv-file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!file) return -1;
   const auto size = static_cast<ssize_t>(operation.source.size());
   const bool written = ::write(file.get(), operation.source.data(), operation.source.size()) == size;
-  const Fd tree(written ? mounts::cloneTree(dev.get(), ".lightv-file", false) : -1);
+  const Fd tree(written ? mounts::cloneTree(dev_, ".lightv-file", false) : -1);
   const std::uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   const int attached = tree ? attachTree(tree.get(), target.get(), attributes, false) : -1;
   const int err = errno;
-  (void)::unlinkat(dev.get(), ".lightv-file", 0);
+  (void)::unlinkat(dev_, ".lightv-file", 0);
   errno = err;
   return attached;
 }
@@ -309,18 +344,25 @@ int SandboxBuilder::writeSysctl(const Operation& operation) {
   return ::write(file.get(), value.data(), value.size()) < 0 ? -1 : 0;
 }
 
-int SandboxBuilder::bindNull(int target) {
+/** The sandbox's null device; CVE-2025-31133: only what is that by its numbers hides anything. */
+int SandboxBuilder::openNull() {
   const Fd null(root_.open("/dev/null", O_PATH | O_NOFOLLOW));
   struct stat info {};
   if (!null || ::fstat(null.get(), &info) < 0) return -1;
-  // CVE-2025-31133: only what is /dev/null by its numbers hides anything.
   if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 3)) {
     errno = ENODEV;
     return -1;
   }
-  const Fd tree(mounts::cloneTree(null.get(), "", false));
-  if (!tree) return -1;
-  return attachTree(tree.get(), target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+  return mounts::cloneTree(null.get(), "", false);
+}
+
+int SandboxBuilder::bindNull(int target) {
+  if (null_ >= 0) {
+    const Fd copy(mounts::cloneTree(null_, "", false));
+    return copy ? mounts::attach(copy.get(), target) : -1;
+  }
+  null_ = openNull();
+  return null_ < 0 ? -1 : attachTree(null_, target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
 }
 
 int SandboxBuilder::hide(const Operation& operation) {

@@ -38,7 +38,11 @@ class SandboxBuilder {
   int protect(const Operation& operation);
   int seal(const Operation& operation);
   [[nodiscard]] bool mayCover(int target) const;
+  /** The sandbox's own mount that a fresh operation's target lies in, and the target's name there. */
+  [[nodiscard]] int placeOf(const Operation& operation, const char** name) const;
+  int attachFresh(int mount, const Operation& operation, bool isDirectory);
   int attachTree(int tree, int target, std::uint64_t attributes, bool recursive);
+  int openNull();
   int bindNull(int target);
   int pivot() const;
 
@@ -47,8 +51,8 @@ class SandboxBuilder {
   Marks marks_;
   bool ownNodes_ = false;  // devices are bound from a file system of the sandbox's own
   const Reporter& reporter_;
-  int dev_ = -1;
-  int empty_ = -1;  // what masked directories share
+  int dev_ = -1, groups_ = -1;  // the sandbox's own /dev and /sys/fs/cgroup
+  int empty_ = -1, null_ = -1;  // what masked directories share, and masked files
 };
 
 }  // namespace lightv

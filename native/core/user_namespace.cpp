@@ -64,7 +64,7 @@ Status checkIdMapping() {
                "this kernel has no id-mapped mounts: use the host's user namespace, or Linux 5.19"};
 }
 
-Status settleUserNamespace(pid_t pid, std::uint32_t idBase, const Process& process) {
+Status writeIdMaps(pid_t pid, std::uint32_t idBase) {
   const std::string map = "0 " + std::to_string(idBase) + " " + std::to_string(kIdRangeSize) + "\n";
   for (const char* file : {"/uid_map", "/gid_map"}) {
     Status written = writeControlFile(procOf(pid) + file, map);
@@ -73,6 +73,10 @@ Status settleUserNamespace(pid_t pid, std::uint32_t idBase, const Process& proce
     if (written.error().err != EPERM) return written;
     return Error{kUserNamespaceOp, EPERM, "ids from " + std::to_string(idBase), kWayOut};
   }
+  return {};
+}
+
+void raiseLimits(pid_t pid, const Process& process) {
   for (const Process::Limit& limit : process.limits) {
     const auto resource = static_cast<__rlimit_resource>(limit.resource);
     rlimit64 now{};
@@ -80,8 +84,6 @@ Status settleUserNamespace(pid_t pid, std::uint32_t idBase, const Process& proce
     now.rlim_max = limit.value.rlim_max;
     (void)::prlimit64(pid, resource, &now, nullptr);
   }
-  (void)writeControlFile(procOf(pid) + "/oom_score_adj", std::to_string(process.oomScoreAdj)).ok();
-  return {};
 }
 
 void giveStreams(const Stdio& stdio, std::uint32_t idBase, uid_t uid) {

@@ -27,11 +27,14 @@ Error judgeInUserNamespace(const Error& error);
 /** ENOSYS where no mount's ids can be mapped (before 5.12): asked before anything is made. */
 Status checkIdMapping();
 
+/** Gives a process's new user namespace its ids, once and for all. */
+Status writeIdMaps(pid_t pid, std::uint32_t idBase);
+
 /**
- * For a child that waits in a new user namespace: gives it its ids, and raises what takes rights in the first
- * namespace, its resource limits and its out-of-memory score. What the kernel refuses of these the child warns of.
+ * Raises what takes rights in the first namespace: the hard resource limits of a process in such a namespace, which its
+ * children inherit. What the kernel refuses the child warns of.
  */
-Status settleUserNamespace(pid_t pid, std::uint32_t idBase, const Process& process);
+void raiseLimits(pid_t pid, const Process& process);
 
 /** Pipes become the workload's, so that it may reopen /dev/stdout: inside, nobody may change what has the host's ids.
  * A refusal only costs it that. */

@@ -1,4 +1,4 @@
-// System calls without a C library: the number and up to five arguments, the kernel's own answer (a negative errno).
+// What the early entry asks of the kernel, without a C library.
 #pragma once
 
 #include <fcntl.h>
@@ -13,35 +13,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sys/raw_call.hpp"
+
 namespace lightv::entry::sys {
 
 inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
-#if defined(__x86_64__)
-  register long fourth __asm__("r10") = d;
-  register long fifth __asm__("r8") = e;
-  register long sixth __asm__("r9") = f;
-  long result = number;
-  __asm__ volatile("syscall"
-                   : "+a"(result)
-                   : "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth), "r"(sixth)
-                   : "rcx", "r11", "memory");
-  return result;
-#elif defined(__aarch64__)
-  register long which __asm__("x8") = number;
-  register long first __asm__("x0") = a;
-  register long second __asm__("x1") = b;
-  register long third __asm__("x2") = c;
-  register long fourth __asm__("x3") = d;
-  register long fifth __asm__("x4") = e;
-  register long sixth __asm__("x5") = f;
-  __asm__ volatile("svc 0"
-                   : "+r"(first)
-                   : "r"(which), "r"(second), "r"(third), "r"(fourth), "r"(fifth), "r"(sixth)
-                   : "memory");
-  return first;
-#else
-#error "this processor has no early entry: leave it out (CMakeLists.txt)"
-#endif
+  return lightv::sys::rawCall(number, a, b, c, d, e, f);
 }
 
 inline long address(const void* pointer) {

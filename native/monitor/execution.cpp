@@ -9,6 +9,7 @@
 #include <csignal>
 #include <utility>
 
+#include "core/forerunner.hpp"
 #include "image/image.hpp"
 #include "monitor/host_ids.hpp"
 #include "monitor/writable_layer.hpp"
@@ -63,14 +64,24 @@ Result<LaunchParts> gatherParts(const Spec& spec, const std::string& directory, 
   return parts;
 }
 
-Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
-                          TerminalSize size, bool userXattr = false) {
+/** What a start of this run has beside its Spec. */
+struct Start {
+  const Pipes& pipes;
+  TerminalSize size;
+  Forerunner& forerunner;
+  const std::function<Status()>& meanwhile;
+};
+
+Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Start& start,
+                          bool userXattr) {
   const Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
   if (!image) return image.error();
   Result<LaunchParts> parts = gatherParts(spec, files.directory(), image->mount.get(), execution);
   if (!parts) return parts.error();
-  parts->stdio = {pipes.in.read.get(), pipes.out.write.get(), pipes.err.write.get(), size};
+  parts->stdio = {start.pipes.in.read.get(), start.pipes.out.write.get(), start.pipes.err.write.get(), start.size};
   parts->userXattr = userXattr;
+  parts->forerunner = &start.forerunner;
+  parts->meanwhile = start.meanwhile;
   Result<Launched> launched = launch(spec, *parts);
   // The sandbox has its own by now, and nobody else shall.
   execution.layer.hide();
@@ -81,12 +92,12 @@ Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution
  * Without a user namespace if it can't have one and need not. For good, if nothing of it was made in one; a layer that
  * was stays of that kind, and the next run tries again.
  */
-Result<Launched> launchSomehow(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
-                               TerminalSize size, bool had) {
+Result<Launched> launchSomehow(const Spec& spec, const SandboxFiles& files, Execution& execution, const Start& start,
+                               bool had) {
   // Decided when it was made, or in a run before; or the ids that it had are not to be had now.
   const bool lost = had && spec.userns == UserNamespace::host;
   warnOfHostIds(files.paths(), spec, !lost, execution.warnings);
-  Result<Launched> launched = launchIn(spec, files, execution, pipes, size, lost);
+  Result<Launched> launched = launchIn(spec, files, execution, start, lost);
   if (launched || !mayTakeHostIds(spec, launched.error())) return launched;
   // Its loop device is let go before it is asked for again.
   execution.layer = BoundedLayer();
@@ -97,7 +108,8 @@ Result<Launched> launchSomehow(const Spec& spec, const SandboxFiles& files, Exec
     if (Status kept = keepHostIds(files, plain); !kept) return kept.error();
   }
   warnOfHostIds(files.paths(), plain, !had, execution.warnings);
-  return launchIn(plain, files, execution, pipes, size, had);
+  if (Status begun = start.forerunner.begin(forerunnerFlags(plain)); !begun) return begun.error();
+  return launchIn(plain, files, execution, start, had);
 }
 
 /** With a terminal the one pty master serves both directions; each user gets a descriptor of its own. */
@@ -116,7 +128,8 @@ Status takeStreams(const Spec& spec, Execution& execution, Pipes& pipes) {
 
 }  // namespace
 
-Result<Execution> execute(const Spec& asked, const SandboxFiles& files, TerminalSize size) {
+Result<Execution> execute(const Spec& asked, const SandboxFiles& files, TerminalSize size,
+                          const std::function<Status()>& meanwhile) {
   Spec spec = asked;
   Execution execution;
   // With a layer that was made in a user namespace.
@@ -124,10 +137,16 @@ Result<Execution> execute(const Spec& asked, const SandboxFiles& files, Terminal
   if (Status own = keepIds(files, spec, execution.ids, had); !own) return own.error();
   Pipes pipes;
   if (Status status = openPipes(spec, pipes); !status) return status.error();
+  Forerunner forerunner;
+  if (Status begun = forerunner.begin(forerunnerFlags(spec)); !begun) return begun.error();
+  bool isDone = false;
+  const std::function<Status()> once = [&]() -> Status {
+    return std::exchange(isDone, true) || !meanwhile ? Status() : meanwhile();
+  };
   Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
   if (!cgroup) return cgroup.error();
   execution.cgroup = std::move(*cgroup);
-  Result<Launched> launched = launchSomehow(spec, files, execution, pipes, size, had);
+  Result<Launched> launched = launchSomehow(spec, files, execution, {pipes, size, forerunner, once}, had);
   if (!launched) {
     (void)execution.cgroup.remove();
     return launched.error();

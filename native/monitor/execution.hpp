@@ -1,6 +1,7 @@
 // One run of a workload, from cgroup and image to the last process: what the monitor makes again at each restart.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,8 +29,12 @@ struct Execution {
   std::vector<std::string> warnings;
 };
 
-/** Starts the workload: launch()'s error convention. On failure nothing is left. */
-Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalSize size);
+/**
+ * Starts the workload: launch()'s error convention. On failure nothing is left. `meanwhile` is done once, while the
+ * sandbox sets itself up, unless the start fails before; when it fails, so does the start.
+ */
+Result<Execution> execute(const Spec& spec, const SandboxFiles& files, TerminalSize size,
+                          const std::function<Status()>& meanwhile);
 
 /** A run that is made up to the order to execute: no terminal, no stdin of its own. */
 struct WaitingRun {

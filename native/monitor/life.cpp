@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/cgroup_tree.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
 #include "sys/memory.hpp"
@@ -41,21 +42,23 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
   state_.monitorPid = getpid();
   size_ = request.size;
   stdinOnce_ = request.wantStdin && !spec_.terminal;
-  Status status = writeState();  // from here on a monitor that vanishes is noticed
-  if (status.ok()) {
-    Result<Fd> listener = listenSeqpacket(files_.socket());
-    if (listener) {
-      listener_ = std::move(*listener);
-    } else {
-      status = listener.error();
-    }
-  }
-  if (Status opened = log_.open(); !opened) logWarning_ = "log: " + opened.error().message();
-  if (status.ok()) {
+  const auto meanwhile = [&]() -> Status {
+    // The sandbox has groups of its own. On v2 this waits for an RCU grace period.
+    if (Status joined = ensureMonitorGroup(spec_.cgroupParent); !joined) return joined;
+    if (Status opened = log_.open(); !opened) logWarning_ = "log: " + opened.error().message();
     attach(id, request, message);
-    status = start();
-  }
-  return answerStart(id, request, status);
+    return {};
+  };
+  return answerStart(id, request, start(meanwhile));
+}
+
+/** From now on whoever wants something of this sandbox waits until it has been started. */
+Status Life::listen() {
+  if (listener_) return {};
+  Result<Fd> listener = listenSeqpacket(files_.socket());
+  if (!listener) return listener.error();
+  listener_ = std::move(*listener);
+  return {};
 }
 
 bool Life::beginPrepared(Fd client, Message message, const ControlRequest& request, Prepared prepared, Order order,
@@ -102,11 +105,12 @@ Status Life::writeStart() {
   return writeFileAtomic(files_.started(), record);
 }
 
-/** One run. */
-Status Life::start() {
+/** One run. From its first record on a monitor that vanishes is noticed. */
+Status Life::start(const std::function<Status()>& meanwhile) {
   if (Status written = writeStart(); !written) return written;
   if (Status written = writeState(); !written) return written;
-  Result<Execution> execution = execute(spec_, files_, size_);
+  if (Status listening = listen(); !listening) return listening;
+  Result<Execution> execution = execute(spec_, files_, size_, meanwhile);
   if (!execution) return execution.error();
   takeExecution(std::move(*execution));
   return {};

@@ -42,7 +42,8 @@ class Life {
 
   // life.cpp
   bool answerStart(unsigned id, const ControlRequest& request, const Status& status);
-  Status start();
+  Status start(const std::function<Status()>& meanwhile = nullptr);
+  Status listen();
   Status startPrepared(WaitingRun run, Order order, const std::function<Status()>& meanwhile);
   Status writeStart();
   void takeExecution(Execution execution);

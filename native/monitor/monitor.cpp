@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <vector>
 
-#include "core/cgroup_tree.hpp"
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
 #include "sys/file.hpp"
@@ -78,7 +77,6 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
   Result<Spec> spec = readConfig(files);
   if (!spec) return refuse(socket.get(), spec.error());
   if (isAbandoned(socket.get())) return 1;
-  if (Status joined = ensureMonitorGroup(spec->cgroupParent); !joined) return refuse(socket.get(), joined.error());
   (void)fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   Life life(files, std::move(*spec));
   if (!life.begin(std::move(socket), std::move(*message), *request, std::move(*lock))) return 1;
@@ -114,15 +112,31 @@ void settleAsMonitor(const std::string& title) {
   umask(022);
 }
 
-int monitorMain(const Paths& paths, const std::string& id) {
-  prepareSignals();
-  if (setsid() < 0 && errno != EPERM) return 1;
-  // Whoever called shall have no child to wait for, and a session's leader could get a terminal by opening one.
-  const pid_t child = fork();
-  if (child != 0) return child < 0 ? 1 : 0;
+namespace {
+
+/** The monitor's own process, in the session that its parent has opened. */
+int begin(const Paths& paths, const std::string& id) {
   settleAsMonitor("lightv-monitor " + id);
   if (chdir("/") != 0) return 1;
   return live(paths, id, Fd(kStartSocket));
+}
+
+}  // namespace
+
+// Whoever called shall have no child to wait for, and a session's leader could get a terminal by opening one.
+int monitorMain(const Paths& paths, const std::string& id) {
+  prepareSignals();
+  if (setsid() < 0 && errno != EPERM) return 1;
+  const pid_t child = fork();
+  if (child != 0) return child < 0 ? 1 : 0;
+  return begin(paths, id);
+}
+
+void forkMonitorAndLeave(const Paths& paths, const std::string& id, int socket) {
+  if (setsid() < 0) _exit(1);
+  const long monitor = sys::cloneFlags(SIGCHLD);
+  if (monitor != 0) _exit(monitor < 0 ? 1 : 0);
+  _exit(keepOnlyStartSocket(socket) ? begin(paths, id) : 1);
 }
 
 }  // namespace lightv

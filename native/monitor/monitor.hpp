@@ -28,4 +28,10 @@ void settleAsMonitor(const std::string& title);
  */
 int monitorMain(const Paths& paths, const std::string& id);
 
+/**
+ * The same from a fork, for the child of a vfork(2), which has its parent's memory and holds him up: opens a session,
+ * forks the monitor and ends. Changes nothing that the parent sees.
+ */
+[[noreturn]] void forkMonitorAndLeave(const Paths& paths, const std::string& id, int socket);
+
 }  // namespace lightv

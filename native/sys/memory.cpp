@@ -64,7 +64,7 @@ bool isOnMainStack(std::uintptr_t address, std::uintptr_t top) {
 
 /** Below it is what calls have left that have returned. A page more stays: signal handlers, and the red zone. */
 void releaseDeeperStack() {
-  constexpr std::uintptr_t kReach = 1U << 18;  // the gap below the stack is much wider (Documentation/mm, mmap_base)
+  constexpr std::uintptr_t kReach = 1U << 19;  // the gap below the stack is much wider (Documentation/mm, mmap_base)
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   if (!isOnMainStack(here, getauxval(AT_RANDOM))) return;
   const std::uintptr_t end = (here & ~(pageSize() - 1)) - pageSize();

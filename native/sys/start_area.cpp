@@ -24,6 +24,12 @@ char* address(const std::string& field) {
 }  // namespace
 
 StartArea StartArea::find() {
+  // It stays where it is, in forks too.
+  static const StartArea found = read();
+  return found;
+}
+
+StartArea StartArea::read() {
   StartArea area;
   const Result<std::string> text = readFile("/proc/self/stat", 4096);
   if (!text) return area;

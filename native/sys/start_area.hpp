@@ -20,6 +20,8 @@ class StartArea {
   void wipeEnvironment() const;
 
  private:
+  static StartArea read();
+
   char* arguments_ = nullptr;
   char* argumentsEnd_ = nullptr;
   char* environment_ = nullptr;

@@ -130,7 +130,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   engine: ["sys", "core", "init", "image", "monitor"],
   pool: ["sys", "core", "image", "monitor", "engine"],
   slots: ["sys"],
-  cli: ["sys", "core", "image", "monitor", "engine", "pool", "slots"],
+  entry: ["sys"],
+  cli: ["sys", "core", "image", "monitor", "engine", "pool", "slots", "entry"],
   addon: ["sys", "core", "image", "engine"],
 };
 
