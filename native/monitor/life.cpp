@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "core/cgroup_tree.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
 #include "sys/memory.hpp"
@@ -43,8 +42,6 @@ bool Life::begin(Fd client, Message message, const ControlRequest& request, Fd l
   size_ = request.size;
   stdinOnce_ = request.wantStdin && !spec_.terminal;
   const auto meanwhile = [&]() -> Status {
-    // The sandbox has groups of its own. On v2 this waits for an RCU grace period.
-    if (Status joined = ensureMonitorGroup(spec_.cgroupParent); !joined) return joined;
     if (Status opened = log_.open(); !opened) logWarning_ = "log: " + opened.error().message();
     attach(id, request, message);
     return {};

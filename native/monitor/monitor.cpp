@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/cgroup_tree.hpp"
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
 #include "sys/file.hpp"
@@ -77,6 +78,8 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
   Result<Spec> spec = readConfig(files);
   if (!spec) return refuse(socket.get(), spec.error());
   if (isAbandoned(socket.get())) return 1;
+  // First of all: what it makes, namespaces before all, is charged to the group that it is in, which may be the agent's.
+  if (Status joined = ensureMonitorGroup(spec->cgroupParent); !joined) return refuse(socket.get(), joined.error());
   (void)fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   Life life(files, std::move(*spec));
   if (!life.begin(std::move(socket), std::move(*message), *request, std::move(*lock))) return 1;
