@@ -53,21 +53,24 @@ Status allowDevices(const std::string& path, const std::vector<DeviceRule>& rule
 
 }  // namespace
 
-Cgroup Cgroup::open(const std::string& parent, const std::string& id, const std::string& mountPoint) {
+Cgroup Cgroup::open(const CgroupPlace& place, const std::string& id, const std::string& mountPoint) {
   Cgroup group;
-  group.hierarchies_ = findCgroupHierarchies(mountPoint);
+  group.hierarchies_ = hierarchiesAt(place, mountPoint);
+  const std::string& parent = place.parent;
   for (const CgroupHierarchy& hierarchy : group.hierarchies_) {
     group.directories_.push_back(hierarchy.mount + (parent == "/" ? "" : parent) + "/" + id);
   }
   return group;
 }
 
-Result<Cgroup> Cgroup::create(const std::string& parent, const std::string& id, const Limits& limits,
+Result<Cgroup> Cgroup::create(const CgroupPlace& place, const std::string& id, const Limits& limits,
                               std::vector<std::string>& warnings, const std::string& mountPoint) {
   if (id.empty() || id.find('/') != std::string::npos) return Error{"make cgroup", EINVAL, "id \"" + id + "\""};
-  Cgroup group = open(parent, id, mountPoint);
-  if (group.hierarchies_.empty()) warnings.push_back("no cgroups at " + mountPoint + ": no limit is enforced");
-  const std::string path = std::string(parent).append("/").append(id);
+  Cgroup group = open(place, id, mountPoint);
+  // To an ordinary user each limit that is not enforced is told below.
+  if (group.hierarchies_.empty() && !place.delegated)
+    warnings.push_back("no cgroups at " + mountPoint + ": no limit is enforced");
+  const std::string path = std::string(place.parent).append("/").append(id);
   for (const CgroupHierarchy& hierarchy : group.hierarchies_) {
     if (Status made = makeCgroup(hierarchy, path, warnings); !made) {
       (void)group.remove(0);

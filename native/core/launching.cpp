@@ -25,7 +25,7 @@ namespace {
 std::uint64_t namespaceFlags(const Spec& spec) {
   std::uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
   if (spec.network == Network::none) flags |= CLONE_NEWNET;
-  if (spec.userns == UserNamespace::automatic) flags |= CLONE_NEWUSER;
+  if (spec.userns != UserNamespace::host) flags |= CLONE_NEWUSER;
   return flags;
 }
 
@@ -61,7 +61,8 @@ Status prepare(Launching& launch, std::vector<std::string>& warnings) {
   launch.operations = buildPlan(spec, gatherFacts(spec, launch.parts));
   if (Status prepared = prepareOperations(spec, launch.operations); !prepared) return prepared;
   if (Cgroup* cgroup = launch.parts.cgroup; cgroup != nullptr) {
-    cgroup->restrictDevices(spec.devices, warnings);
+    // An ordinary user can make no node, and a device that he can't open opens to no sandbox of his.
+    if (!launch.isRootless()) cgroup->restrictDevices(spec.devices, warnings);
     Result<std::vector<Fd>> procs = cgroup->openProcs();
     if (!procs) return procs.error();
     launch.procs = std::move(*procs);
@@ -120,7 +121,11 @@ void workloadMain(void* context) {
 /** Gives the child its ids and maps the mounts to them; runs while it waits. */
 Status mapUser(Launching& launch, pid_t pid, std::vector<std::string>& warnings) {
   const Spec& spec = launch.spec;
-  if (Status settled = settleUserNamespace(pid, spec.idBase, launch.process); !settled) return settled;
+  const Result<UserNamespaceMaps> maps = launch.isRootless() ? ownMaps() : rangeMaps(spec.idBase);
+  if (!maps) return maps.error();
+  if (Status settled = settleUserNamespace(pid, *maps, launch.process); !settled) return settled;
+  // Ids on disk are the namespace's already.
+  if (launch.isRootless()) return release(launch.reportParent.get());
   Result<Fd> userNamespace = openFile("/proc/" + std::to_string(pid) + "/ns/user", O_RDONLY);
   if (!userNamespace) return userNamespace.error();
   const int root = launch.parts.rootMount;
@@ -130,7 +135,7 @@ Status mapUser(Launching& launch, pid_t pid, std::vector<std::string>& warnings)
 }
 
 Error cloneError(const Launching& launch, int err) {
-  if (launch.hasUserNamespace() && refusesUserNamespace(err)) {
+  if (launch.hasUserNamespace() && !launch.isRootless() && refusesUserNamespace(err)) {
     return Error{kUserNamespaceOp, err, "clone", "does this kernel allow user namespaces? --userns host does without"};
   }
   return Error{"clone", err, "new namespaces",
@@ -146,7 +151,7 @@ Status checkUserNamespace(const Spec& spec) {
 }  // namespace
 
 Status beginLaunch(Launching& launch, Launched& launched) {
-  if (launch.hasUserNamespace()) {
+  if (launch.hasUserNamespace() && !launch.isRootless()) {
     if (Status checked = checkUserNamespace(launch.spec); !checked) return checked;
   }
   if (Status prepared = prepare(launch, launched.warnings); !prepared) return prepared;
@@ -175,7 +180,8 @@ Result<ChildStory> follow(Launching& launch, Launched& launched) {
   ChildStory story = listenToChild(launch.reportParent.get());
   if (!story.error && (story.ready || story.parked)) return story;
   discardChild(launched.initPid);
-  if (story.error) return launch.hasUserNamespace() ? judgeInUserNamespace(*story.error) : *story.error;
+  const bool maySpare = launch.hasUserNamespace() && !launch.isRootless();
+  if (story.error) return maySpare ? judgeInUserNamespace(*story.error) : *story.error;
   return Error{"start sandbox", 0, "its first process was killed while it set up",
                "a memory limit of a few megabytes is too small to start anything"};
 }

@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
+#include "rootless/id_map.hpp"
 #include "sys/file.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/text.hpp"
@@ -64,14 +66,30 @@ Status checkIdMapping() {
                "this kernel has no id-mapped mounts: use the host's user namespace, or Linux 5.19"};
 }
 
-Status settleUserNamespace(pid_t pid, std::uint32_t idBase, const Process& process) {
+Result<UserNamespaceMaps> rangeMaps(std::uint32_t idBase) {
   const std::string map = "0 " + std::to_string(idBase) + " " + std::to_string(kIdRangeSize) + "\n";
-  for (const char* file : {"/uid_map", "/gid_map"}) {
-    Status written = writeControlFile(procOf(pid) + file, map);
+  return UserNamespaceMaps{map, map};
+}
+
+Result<UserNamespaceMaps> ownMaps() {
+  const Result<std::string> users = readFile("/proc/self/uid_map");
+  if (!users) return users.error();
+  const Result<std::string> groups = readFile("/proc/self/gid_map");
+  if (!groups) return groups.error();
+  const Result<IdMap> userMap = sameIdsBelow(*users);
+  if (!userMap) return userMap.error();
+  const Result<IdMap> groupMap = sameIdsBelow(*groups);
+  if (!groupMap) return groupMap.error();
+  return UserNamespaceMaps{toText(*userMap), toText(*groupMap)};
+}
+
+Status settleUserNamespace(pid_t pid, const UserNamespaceMaps& maps, const Process& process) {
+  for (const auto& [file, map] : {std::pair("/uid_map", &maps.users), std::pair("/gid_map", &maps.groups)}) {
+    Status written = writeControlFile(procOf(pid) + file, *map);
     if (written) continue;
     // EPERM: the engine's own user namespace has not these ids.
     if (written.error().err != EPERM) return written;
-    return Error{kUserNamespaceOp, EPERM, "ids from " + std::to_string(idBase), kWayOut};
+    return Error{kUserNamespaceOp, EPERM, "ids " + std::string(trim(*map)), kWayOut};
   }
   for (const Process::Limit& limit : process.limits) {
     const auto resource = static_cast<__rlimit_resource>(limit.resource);

@@ -27,11 +27,20 @@ Error judgeInUserNamespace(const Error& error);
 /** ENOSYS where no mount's ids can be mapped (before 5.12): asked before anything is made. */
 Status checkIdMapping();
 
+/** What the kernel takes as a namespace's uid_map and gid_map. */
+struct UserNamespaceMaps {
+  std::string users, groups;
+};
+/** The ids 0 to 65,535 inside are those from `idBase` on. */
+Result<UserNamespaceMaps> rangeMaps(std::uint32_t idBase);
+/** Inside each id is what it is in this process's own user namespace. */
+Result<UserNamespaceMaps> ownMaps();
+
 /**
  * For a child that waits in a new user namespace: gives it its ids, and raises what takes rights in the first
  * namespace, its resource limits and its out-of-memory score. What the kernel refuses of these the child warns of.
  */
-Status settleUserNamespace(pid_t pid, std::uint32_t idBase, const Process& process);
+Status settleUserNamespace(pid_t pid, const UserNamespaceMaps& maps, const Process& process);
 
 /** Pipes become the workload's, so that it may reopen /dev/stdout: inside, nobody may change what has the host's ids.
  * A refusal only costs it that. */

@@ -131,7 +131,7 @@ Result<ExecHandle> Engine::exec(const std::string& id, const ExecSpec& spec) con
     return Error{"Sandbox " + id + " is paused, unpause the sandbox before exec", EBUSY, "", "", true};
   }
   if (info->status != SandboxStatus::running) return notRunning(id);
-  return execInside(info->spec, info->initPid, Cgroup::open(info->spec.cgroupParent, id), spec);
+  return execInside(info->spec, info->initPid, Cgroup::open(placeOf(info->spec), id), spec);
 }
 
 Result<std::vector<pid_t>> Engine::processes(const std::string& id) const {

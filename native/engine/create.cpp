@@ -60,7 +60,7 @@ Status writeAndClaim(Draft& draft, Spec& spec) {
 
 Result<MergeContext> makeContext(const Paths& paths, const std::string& id, const CreateRequest& request,
                                  const ImageInfo& image, const utsname& machine) {
-  MergeContext context{id, timeNow(), paths.root, machine.nodename, defaultCgroupParent(paths), {}};
+  MergeContext context{id, timeNow(), paths.root, machine.nodename, defaultCgroupParent(paths), {}, paths.rootless};
   for (std::size_t i = countAnonymousVolumes(request, image.config); i > 0; i--) {
     Result<std::string> name = randomHex(64);
     if (!name) return name.error();

@@ -76,7 +76,7 @@ Status changeRunning(const SandboxFiles& files, const Spec& spec, const SandboxC
     if (grows) request.storageBytes = change.storageSizeBytes;
     if (Status asked = ask(files, request); !asked) return asked;
   }
-  const Cgroup cgroup = Cgroup::open(spec.cgroupParent, spec.id);
+  const Cgroup cgroup = Cgroup::open(placeOf(spec), spec.id);
   if (change.rlimits) {
     if (Status limited = limitProcesses(cgroup, *change.rlimits); !limited) return limited;
   }

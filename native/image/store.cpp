@@ -8,6 +8,7 @@
 #include <climits>
 
 #include "image/header.hpp"
+#include "image/unpacked.hpp"
 #include "sys/file.hpp"
 #include "sys/hash.hpp"
 #include "sys/text.hpp"
@@ -175,7 +176,7 @@ Status ImageStore::removeImage(const std::string& digest) const {
   if (::unlink(imagePath(digest).c_str()) < 0) {
     return errno == ENOENT ? notFound(digest) : Error{"remove image", errno, imagePath(digest)};
   }
-  if (Status unpacked = removeTree(root_ + "/unpacked/sha256-" + digest.substr(7)); !unpacked) return unpacked;
+  if (Status unpacked = removeUnpacked(root_ + "/unpacked", digest); !unpacked) return unpacked;
   return syncDir(root_ + "/images");
 }
 

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "image/bytes.hpp"
 #include "image/erofs.hpp"
@@ -30,7 +31,7 @@ class FileSource : public ErofsSource {
 
 class Unpacker : public ErofsVisitor {
  public:
-  explicit Unpacker(int directory) : root_(directory) {}
+  Unpacker(int directory, UnpackFor who) : root_(directory), who_(who) {}
 
   Status beginDirectory(std::string_view name, const ErofsNode&) override {
     const std::string text(name);
@@ -77,6 +78,10 @@ class Unpacker : public ErofsVisitor {
 
   Status special(std::string_view name, const ErofsNode& node) override {
     const std::string text(name);
+    if (who_ == UnpackFor::user && (S_ISCHR(node.mode) || S_ISBLK(node.mode))) {
+      leftOut_.insert(node.nid);
+      return {};
+    }
     const dev_t device = makedev(node.deviceMajor, node.deviceMinor);
     if (::mknodat(top(), text.c_str(), node.mode, device) < 0) return failed("make node", text);
     remember(node, text);
@@ -85,6 +90,7 @@ class Unpacker : public ErofsVisitor {
 
   Status hardLink(std::string_view name, const ErofsNode& node) override {
     const std::string text(name);
+    if (leftOut_.contains(node.nid)) return {};
     const auto first = first_.find(node.nid);
     if (first == first_.end()) return Error{"unpack image: link", 0, path_ + text + ": its inode counts one link only"};
     // Every part of the remembered path was made here, as a directory: nothing in it can be a symbolic link.
@@ -107,11 +113,20 @@ class Unpacker : public ErofsVisitor {
     if (node.links > 1) first_[node.nid] = path_.substr(1) + name;
   }
 
+  // Root of a user namespace may set no others (capabilities(7), xattr(7)), and overlayfs's own marks, which are user's
+  // there, would hide files or lead it astray: the image is its lowest layer, and nobody has checked where it is from.
+  [[nodiscard]] bool isWanted(const std::string& key) const {
+    if (who_ == UnpackFor::root) return true;
+    return key == "security.capability" || key.starts_with("system.posix_acl_") ||
+           (key.starts_with("user.") && !key.starts_with("user.overlay."));
+  }
+
   // The owner first: chown(2) clears set-user-ID bits and security.capability. The time last.
   Status setAttributes(int fd, const ErofsNode& node, const std::string& name) const {
     if (::fchown(fd, node.uid, node.gid) < 0) return failed("chown", name);
     if (::fchmod(fd, node.mode & 07777U) < 0) return failed("chmod", name);
     for (const auto& [key, value] : node.xattrs) {
+      if (!isWanted(key)) continue;
       if (::fsetxattr(fd, key.c_str(), value.data(), value.size(), 0) < 0) return failed("set attribute", key);
     }
     const timespec times[2] = {{0, UTIME_OMIT}, {node.mtime, static_cast<long>(node.mtimeNs)}};
@@ -125,6 +140,7 @@ class Unpacker : public ErofsVisitor {
     if (!S_ISLNK(node.mode) && ::fchmodat(top(), name.c_str(), node.mode & 07777U, 0) < 0) return failed("chmod", name);
     const std::string path = "/proc/self/fd/" + std::to_string(top()) + "/" + name;
     for (const auto& [key, value] : node.xattrs) {
+      if (!isWanted(key)) continue;
       if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) < 0) {
         return failed("set attribute", key);
       }
@@ -135,17 +151,19 @@ class Unpacker : public ErofsVisitor {
   }
 
   int root_;
+  UnpackFor who_;
   std::vector<OpenDirectory> open_;
   std::string path_;
   Fd file_;
   std::unordered_map<std::uint64_t, std::string> first_;  // node to its first name
+  std::unordered_set<std::uint64_t> leftOut_;             // nodes that have no name here
 };
 
 }  // namespace
 
-Status unpackErofs(int imageFd, std::uint64_t erofsSize, int directoryFd) {
+Status unpackErofs(int imageFd, std::uint64_t erofsSize, int directoryFd, UnpackFor who) {
   FileSource source(imageFd);
-  Unpacker unpacker(directoryFd);
+  Unpacker unpacker(directoryFd, who);
   return walkErofs(source, erofsSize, unpacker);
 }
 

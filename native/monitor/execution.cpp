@@ -65,7 +65,9 @@ Result<LaunchParts> gatherParts(const Spec& spec, const std::string& directory, 
 
 Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Pipes& pipes,
                           TerminalSize size, bool userXattr = false) {
-  const Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
+  const bool rootless = spec.userns == UserNamespace::rootless;
+  const Result<ImageMount> image = rootless ? mountForUser(spec.imagePath, spec.imageDigest, files.unpackRoot())
+                                            : mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
   if (!image) return image.error();
   Result<LaunchParts> parts = gatherParts(spec, files.directory(), image->mount.get(), execution);
   if (!parts) return parts.error();
@@ -124,7 +126,7 @@ Result<Execution> execute(const Spec& asked, const SandboxFiles& files, Terminal
   if (Status own = keepIds(files, spec, execution.ids, had); !own) return own.error();
   Pipes pipes;
   if (Status status = openPipes(spec, pipes); !status) return status.error();
-  Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
+  Result<Cgroup> cgroup = Cgroup::create(placeOf(spec), spec.id, spec.limits, execution.warnings);
   if (!cgroup) return cgroup.error();
   execution.cgroup = std::move(*cgroup);
   Result<Launched> launched = launchSomehow(spec, files, execution, pipes, size, had);

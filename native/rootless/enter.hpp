@@ -1,0 +1,28 @@
+// An ordinary user's way to be root: of a user namespace in which his own and his subordinate ids are, with a mount
+// namespace of its own. The kernel lets only a privileged process write such a map, so newuidmap(1) and newgidmap(1)
+// do.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "sys/result.hpp"
+
+namespace lightv {
+
+/** Where a helper lies by PATH, or in the places where distributions have it; empty: nowhere. */
+std::string findHelper(const char* name);
+
+/**
+ * The calling process, which must have one thread, becomes root of a new user namespace. What it has open stays;
+ * supplementary groups go, as they have no name inside. EPERM: no range of ids; ENOENT: no helper.
+ */
+Status enterUserNamespace();
+
+/** Does `work` in a child that has entered one, and gives what it gave. */
+Status inUserNamespace(const std::function<Status()>& work);
+
+/** removeTree(), where an ordinary user can't remove what his sandboxes' users own from inside of a namespace. */
+Status removeTreeOfIds(const std::string& path);
+
+}  // namespace lightv
