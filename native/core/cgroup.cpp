@@ -55,6 +55,7 @@ Status allowDevices(const std::string& path, const std::vector<DeviceRule>& rule
 
 Cgroup Cgroup::open(const CgroupPlace& place, const std::string& id, const std::string& mountPoint) {
   Cgroup group;
+  group.delegated_ = place.delegated;
   group.hierarchies_ = hierarchiesAt(place, mountPoint);
   const std::string& parent = place.parent;
   for (const CgroupHierarchy& hierarchy : group.hierarchies_) {
@@ -113,8 +114,10 @@ Status Cgroup::apply(const Limits& limits, bool reset, std::vector<std::string>*
     const std::string directory = directoryOf(setting.controller, v2);
     if (directory.empty()) {
       if (setting.optional) return {};
-      return Error{"cgroup limit", ENOENT, setting.file + " = " + setting.value,
-                   "this machine has no cgroup controller \"" + setting.controller + "\""};
+      return Error{
+          "cgroup limit", ENOENT, setting.file + " = " + setting.value,
+          (delegated_ ? "you have no cgroup with the controller \"" : "this machine has no cgroup controller \"") +
+              setting.controller + "\""};
     }
     Status written = writeControlFile(directory + "/" + setting.file, setting.value);
     return setting.optional && !written && written.error().err == ENOENT ? Status() : written;
@@ -184,7 +187,9 @@ Status Cgroup::freeze(bool frozen) const {
   }
   const std::string directory = directoryOf("freezer", false);
   if (directory.empty()) {
-    return Error{"freeze", EOPNOTSUPP, "", "this kernel has neither cgroup v2 (5.2) nor the v1 freezer"};
+    return Error{"freeze", EOPNOTSUPP, "",
+                 delegated_ ? "no cgroup that freezes is delegated to you"
+                            : "this kernel has neither cgroup v2 (5.2) nor the v1 freezer"};
   }
   const std::string file = directory + "/freezer.state";
   if (Status written = writeControlFile(file, frozen ? "FROZEN" : "THAWED"); !written) return written;

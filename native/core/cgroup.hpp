@@ -85,6 +85,7 @@ class Cgroup {
   void readStatsV1(CgroupStats& stats) const;
   void readStatsV2(CgroupStats& stats) const;
 
+  bool delegated_ = false;
   std::vector<CgroupHierarchy> hierarchies_;
   std::vector<std::string> directories_;
 };

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "core/pid_namespace.hpp"
 #include "engine/engine.hpp"
 #include "engine/errors.hpp"
 #include "engine/talk.hpp"
@@ -138,7 +139,9 @@ Result<std::vector<pid_t>> Engine::processes(const std::string& id) const {
   const Result<SandboxInfo> info = this->info(id);
   if (!info) return info.error();
   if (info->status != SandboxStatus::running && info->status != SandboxStatus::paused) return notRunning(id);
-  return Cgroup::open(info->spec.cgroupParent, id).processes();
+  const Cgroup cgroup = Cgroup::open(placeOf(info->spec), id);
+  // An ordinary user may have none.
+  return cgroup.directories().empty() ? processesBeside(info->initPid) : cgroup.processes();
 }
 
 }  // namespace lightv

@@ -10,6 +10,7 @@
 #include "engine/engine.hpp"
 #include "engine/merge.hpp"
 #include "engine/names.hpp"
+#include "engine/rootless_limits.hpp"
 #include "monitor/host_ids.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
@@ -87,6 +88,10 @@ Result<std::string> Engine::create(CreateRequest request) const {
   if (Status fits = checkPlatform(*image, machine); !fits) return fits.error();
   Result<Draft> draft = Draft::begin(paths_);
   if (!draft) return draft.error();
+  if (paths_.rootless) {
+    const std::string parent = request.cgroupParentGiven ? request.spec.cgroupParent : defaultCgroupParent(paths_);
+    if (Status held = checkUserLimits(request.spec.limits, parent); !held) return held.error();
+  }
   const Result<MergeContext> context = makeContext(paths_, draft->files().id(), request, *image, machine);
   if (!context) return context.error();
   Result<Spec> spec = mergeImage(std::move(request), *image, *context);

@@ -106,7 +106,11 @@ class Unpacker : public ErofsVisitor {
 
   [[nodiscard]] int top() const { return open_.back().fd.get(); }
   [[nodiscard]] Error failed(const char* op, const std::string& name) const {
-    return Error{std::string("unpack image: ") + op, errno, path_ + name};
+    const int err = errno;
+    // EINVAL: the id has no name in the user namespace.
+    const bool beyond = who_ == UnpackFor::user && err == EINVAL && std::string_view(op) == "chown";
+    return Error{std::string("unpack image: ") + op, err, path_ + name,
+                 beyond ? "it belongs to an id beyond those that /etc/subuid and /etc/subgid give you" : ""};
   }
   // The path from the root, where linkat finds it again; path_ begins with the root's own "/".
   void remember(const ErofsNode& node, const std::string& name) {

@@ -87,16 +87,22 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
   return 0;
 }
 
+/** With the request read first: what is closed with something unread in it is reset, and the answer with it. */
+int refuseUnread(const Error& error) {
+  (void)receiveMessage(kStartSocket);
+  return refuse(kStartSocket, error);
+}
+
 /** Comes back only when it can't. */
 int goInside(const Paths& paths, const std::string& id) {
-  if (Status entered = enterUserNamespace(); !entered) return refuse(kStartSocket, entered.error());
+  if (Status entered = enterUserNamespace(); !entered) return refuseUnread(entered.error());
   std::vector<std::string> words{"lightv", "--root", paths.root, "--runroot", paths.run, "__monitor", "--inside", id};
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   (void)execv("/proc/self/exe", argv.data());
-  return refuse(kStartSocket, Error{"execute", errno, "lightv in the user namespace"});
+  return refuseUnread(Error{"execute", errno, "lightv in the user namespace"});
 }
 
 }  // namespace

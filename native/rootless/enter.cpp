@@ -66,7 +66,7 @@ struct Helpers {
 Result<Helpers> findHelpers() {
   Helpers helpers{findHelper("newuidmap"), findHelper("newgidmap")};
   if (!helpers.users.empty() && !helpers.groups.empty()) return helpers;
-  return Error{"user namespace", ENOENT,
+  return Error{"user namespace", 0,
                helpers.users.empty() ? "newuidmap is not installed" : "newgidmap is not installed",
                "as root: apt-get install uidmap (Fedora: shadow-utils)", true};
 }

@@ -15,7 +15,7 @@ std::string findHelper(const char* name);
 
 /**
  * The calling process, which must have one thread, becomes root of a new user namespace. What it has open stays;
- * supplementary groups go, as they have no name inside. EPERM: no range of ids; ENOENT: no helper.
+ * supplementary groups go, as they have no name inside. An error tells what is missing and who can give it.
  */
 Status enterUserNamespace();
 

@@ -38,19 +38,31 @@ IdMap mapOfUser(std::uint32_t own, const std::vector<IdRange>& granted) {
   return map;
 }
 
-Result<IdMap> sameIdsBelow(std::string_view uidMap) {
+Result<IdMap> parseIdMap(std::string_view text) {
   IdMap map;
-  for (const std::string& line : split(std::string(uidMap), '\n')) {
+  for (const std::string& line : split(text, '\n')) {
     std::vector<std::string> words = split(line, ' ');
     std::erase(words, "");
     if (words.empty()) continue;
-    const auto inside = parseInteger<std::uint32_t>(words[0]);
-    const auto count = words.size() == 3 ? parseInteger<std::uint32_t>(words[2]) : std::nullopt;
-    if (!inside || !count) return Error{"read", EBADMSG, "uid_map: \"" + line + "\""};
-    // One line each: the kernel wants each extent within one of the namespace above.
-    map.push_back({*inside, *inside, *count});
+    std::uint32_t numbers[3] = {};
+    bool whole = words.size() == 3;
+    for (std::size_t i = 0; whole && i < 3; i++) {
+      const auto number = parseInteger<std::uint32_t>(words[i]);
+      whole = number.has_value();
+      numbers[i] = number.value_or(0);
+    }
+    if (!whole) return Error{"read", EBADMSG, "uid_map: \"" + line + "\""};
+    map.push_back({numbers[0], numbers[1], numbers[2]});
   }
   if (map.empty()) return Error{"read", EBADMSG, "uid_map: it is empty"};
+  return map;
+}
+
+// One line each: the kernel wants each extent within one of the namespace above.
+Result<IdMap> sameIdsBelow(std::string_view uidMap) {
+  Result<IdMap> map = parseIdMap(uidMap);
+  if (!map) return map;
+  for (IdExtent& extent : *map) extent.outside = extent.inside;
   return map;
 }
 

@@ -25,6 +25,9 @@ using IdMap = std::vector<IdExtent>;
  */
 IdMap mapOfUser(std::uint32_t own, const std::vector<IdRange>& granted);
 
+/** What /proc/PID/uid_map says. EBADMSG: it is none. */
+Result<IdMap> parseIdMap(std::string_view text);
+
 /** From a namespace's own uid_map the map of one below it in which each id is what it is here. EBADMSG: no map. */
 Result<IdMap> sameIdsBelow(std::string_view uidMap);
 

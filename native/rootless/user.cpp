@@ -22,7 +22,7 @@ Result<IdMap> mapBy(const char* path, const User& user, std::uint32_t own) {
   IdMap map = mapOfUser(own, grantsOf(readGrants(hostFile(path)), user.name, id));
   if (map.size() > 1) return map;
   const std::string& who = user.name.empty() ? id : user.name;
-  return Error{"user namespace", EPERM, std::string(path) + " gives no ids to " + who,
+  return Error{"user namespace", 0, std::string(path) + " gives no ids to " + who,
                "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + who +
                    ", with a range that nobody else has",
                true};

@@ -28,7 +28,7 @@ struct UserMaps {
   IdMap users, groups;
 };
 
-/** Of the current user, by /etc/subuid and /etc/subgid. EPERM: he has no range of one kind or the other. */
+/** Of the current user, by /etc/subuid and /etc/subgid. An error: he has no range of one kind or the other. */
 Result<UserMaps> mapsOf(const User& user);
 
 }  // namespace lightv
