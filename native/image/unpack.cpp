@@ -49,7 +49,7 @@ class Unpacker : public ErofsVisitor {
   }
 
   Status endDirectory(const ErofsNode& node) override {
-    Status set = setAttributes(top(), node, path_);
+    Status set = setAttributes(top(), node, "");
     path_.resize(path_.size() - open_.back().pathBytes);
     open_.pop_back();
     return set;
@@ -59,12 +59,13 @@ class Unpacker : public ErofsVisitor {
     const std::string text(name);
     file_.reset(::openat(top(), text.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file_) return failed("create", text);
+    fileName_ = text;
     remember(node, text);
     return {};
   }
   Status fileData(std::string_view piece) override { return writeAll(file_.get(), piece, path_); }
   Status endFile(const ErofsNode& node) override {
-    Status set = setAttributes(file_.get(), node, path_);
+    Status set = setAttributes(file_.get(), node, fileName_);
     file_.reset();
     return set;
   }
@@ -159,6 +160,7 @@ class Unpacker : public ErofsVisitor {
   std::vector<OpenDirectory> open_;
   std::string path_;
   Fd file_;
+  std::string fileName_;
   std::unordered_map<std::uint64_t, std::string> first_;  // node to its first name
   std::unordered_set<std::uint64_t> leftOut_;             // nodes that have no name here
 };
