@@ -180,8 +180,8 @@ Result<ChildStory> follow(Launching& launch, Launched& launched) {
   ChildStory story = listenToChild(launch.reportParent.get());
   if (!story.error && (story.ready || story.parked)) return story;
   discardChild(launched.initPid);
-  const bool maySpare = launch.hasUserNamespace() && !launch.isRootless();
-  if (story.error) return maySpare ? judgeInUserNamespace(*story.error) : *story.error;
+  if (story.error && launch.isRootless()) return judgeRootless(*story.error);
+  if (story.error) return launch.hasUserNamespace() ? judgeInUserNamespace(*story.error) : *story.error;
   return Error{"start sandbox", 0, "its first process was killed while it set up",
                "a memory limit of a few megabytes is too small to start anything"};
 }

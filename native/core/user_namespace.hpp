@@ -23,6 +23,8 @@ inline constexpr const char* kUserNamespaceOp = "user namespace";
 [[nodiscard]] bool refusesUserNamespace(int err);
 /** What a child that set itself up in a user namespace failed at, as an error of kUserNamespaceOp if it is one. */
 Error judgeInUserNamespace(const Error& error);
+/** The same of an ordinary user's, who has no other way: with what it takes instead. */
+Error judgeRootless(const Error& error);
 
 /** ENOSYS where no mount's ids can be mapped (before 5.12): asked before anything is made. */
 Status checkIdMapping();
