@@ -52,7 +52,6 @@ test("with all rights over its own namespaces it gets none over the machine, nor
     "busybox mount -t proc none /mnt 2>/dev/null; busybox mount -t devtmpfs none /tmp 2>/dev/null && echo reached devtmpfs",
     "echo 0 > /proc/sys/kernel/panic 2>/dev/null && echo reached sysctl",
     "busybox mknod /tmp/disk b 8 0 2>/dev/null && echo reached disk",
-    "busybox date -s 2001-01-01 >/dev/null 2>&1 && echo reached clock",
     "busybox hostname other && echo only its own name",
   ];
   const ran = await own.lightv(["run", "--rm", "--privileged", image, "sh", "-c", script.join("; ")]);

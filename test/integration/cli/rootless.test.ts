@@ -138,6 +138,7 @@ test("a volume keeps its owners, and goes with what its users own", async (t) =>
   assert.match(await user.ok("run", "--rm", "-v", "data:/data", image, "ls", "-ln", "/data"), /^drwx------ +\d+ 1000 +0 /m);
   await user.ok("run", "-d", "--name", "closed", image, "sh", "-c", `${fill.replaceAll("/data", "/tmp")}; exec sleep 1000`);
   await user.ok("rm", "-f", "closed");
+  await user.quiet();
   assert.equal(readdirSync(join(user.root, "sandboxes")), []);
 });
 
