@@ -63,8 +63,9 @@ Error judgeInUserNamespace(const Error& error) {
 Error judgeRootless(const Error& error) {
   if (!isRefusedMount(error)) return error;
   Error about = error;
-  about.hint = error.detail == "/" ? "an overlay in a user namespace needs Linux 5.11, and a root on a local file system"
-                                   : "something is mounted over parts of it: inside of a container there is no other";
+  about.hint = error.detail == "/"
+                   ? "an overlay in a user namespace needs Linux 5.11, and a root on a local file system"
+                   : "something is mounted over parts of it: inside of a container there is no other";
   return about;
 }
 

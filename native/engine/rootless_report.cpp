@@ -4,7 +4,7 @@
 #include "core/user_namespace.hpp"
 #include "engine/cgroup_parent.hpp"
 #include "engine/rootless_limits.hpp"
-#include "rootless/enter.hpp"
+#include "rootless/map_helpers.hpp"
 #include "rootless/refusal.hpp"
 #include "rootless/user.hpp"
 #include "sys/text.hpp"

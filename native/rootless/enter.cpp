@@ -5,11 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdlib>
+#include <csignal>
 #include <vector>
 
+#include "rootless/map_helpers.hpp"
 #include "rootless/refusal.hpp"
 #include "rootless/user.hpp"
 #include "sys/fd.hpp"
@@ -40,44 +40,11 @@ int waitFor(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/** A helper's whole command line: what it says goes to `says`. */
-bool runHelper(const std::string& helper, pid_t target, const IdMap& map, int says) {
-  std::vector<std::string> words{helper, std::to_string(target)};
-  for (const IdExtent& extent : map) {
-    for (const std::uint32_t number : {extent.inside, extent.outside, extent.count})
-      words.push_back(std::to_string(number));
-  }
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    (void)::dup2(says, STDERR_FILENO);
-    ::execv(helper.c_str(), argv.data());
-    ::_exit(127);
-  }
-  return pid > 0 && waitFor(pid) == 0;
-}
-
-struct Helpers {
-  std::string users, groups;
-};
-
-Result<Helpers> findHelpers() {
-  Helpers helpers{findHelper("newuidmap"), findHelper("newgidmap")};
-  if (!helpers.users.empty() && !helpers.groups.empty()) return helpers;
-  return Error{"user namespace", 0,
-               helpers.users.empty() ? "newuidmap is not installed" : "newgidmap is not installed",
-               "as root: apt-get install uidmap (Fedora: shadow-utils)", true};
-}
-
 /** The process outside, for helpers must be there: waits until `target` is inside, then has its ids mapped. */
-[[noreturn]] void mapFromOutside(const Helpers& helpers, const UserMaps& maps, pid_t target, int inside, int says) {
+[[noreturn]] void mapFromOutside(const MapHelpers& helpers, const UserMaps& maps, pid_t target, int inside, int says) {
   char word = 0;
-  if (::read(inside, &word, 1) != 1) ::_exit(1);
-  const bool mapped =
-      runHelper(helpers.users, target, maps.users, says) && runHelper(helpers.groups, target, maps.groups, says);
-  ::_exit(mapped ? 0 : 1);
+  const bool isInside = ::read(inside, &word, 1) == 1;
+  ::_exit(isInside && runMapHelpers(helpers, maps, target, says) ? 0 : 1);
 }
 
 Status becomeRoot() {
@@ -88,7 +55,10 @@ Status becomeRoot() {
   return what == nullptr ? Status() : Status(refusal(what, errno, readNamespaceSwitches()));
 }
 
-/** What a child tells its parent of an error: its four texts, each ended by a zero byte, behind the number. */
+/** What a child tells its parent that all went well. */
+constexpr const char* kDone = "done";
+
+/** And of an error: its four texts, each ended by a zero byte, behind the number. */
 std::string encode(const Error& error) {
   std::string text = std::to_string(error.err);
   for (const std::string* part : {&error.op, &error.detail, &error.hint}) text.append(1, '\0').append(*part);
@@ -96,7 +66,8 @@ std::string encode(const Error& error) {
 }
 
 Status decode(const std::string& text) {
-  if (text.empty()) return {};
+  if (text == kDone) return {};
+  if (text.empty()) return Error{"user namespace", ECHILD, "its process was killed"};
   const std::vector<std::string> parts = split(text, '\0');
   if (parts.size() != 5) return Error{"user namespace", EPROTO, "a broken message"};
   return Error{parts[1], parseInteger<int>(parts[0]).value_or(EPROTO), parts[2], parts[3], !parts[4].empty()};
@@ -104,26 +75,17 @@ Status decode(const std::string& text) {
 
 }  // namespace
 
-std::string findHelper(const char* name) {
-  const char* variable = std::getenv("PATH");
-  const std::string path = variable == nullptr || *variable == '\0' ? "/usr/bin:/bin:/usr/sbin:/sbin" : variable;
-  for (const std::string& directory : split(path, ':')) {
-    if (!directory.starts_with('/')) continue;
-    std::string file = directory + "/" + name;
-    if (::access(file.c_str(), X_OK) == 0) return file;
-  }
-  return {};
-}
-
 Status enterUserNamespace() {
   const Result<UserMaps> maps = mapsOf(currentUser());
   if (!maps) return maps.error();
-  const Result<Helpers> helpers = findHelpers();
+  const Result<MapHelpers> helpers = findMapHelpers();
   if (!helpers) return helpers.error();
   Pipe inside;
   Pipe says;
   if (Status made = openPipe(inside); !made) return made;
   if (Status made = openPipe(says); !made) return made;
+  // Whoever has called us may ignore it, and then there is no status to wait for.
+  (void)::signal(SIGCHLD, SIG_DFL);
   const pid_t self = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return Error{"fork", errno, "user namespace"};
@@ -151,15 +113,13 @@ Status inUserNamespace(const std::function<Status()>& work) {
   if (pid == 0) {
     Status done = enterUserNamespace();
     if (done.ok()) done = work();
-    if (!done.ok()) (void)writeAll(told.write.get(), encode(done.error()), "told").ok();
-    ::_exit(done.ok() ? 0 : 1);
+    (void)writeAll(told.write.get(), done.ok() ? std::string(kDone) : encode(done.error()), "told").ok();
+    ::_exit(0);
   }
   told.write.reset();
   const Result<std::string> text = readDescriptor(told.read.get(), "told");
-  const int code = waitFor(pid);
-  if (!text) return text.error();
-  if (code != 0 && text->empty()) return Error{"user namespace", ECHILD, "its process was killed"};
-  return decode(*text);
+  (void)waitFor(pid);
+  return text ? decode(*text) : Status(text.error());
 }
 
 Status removeTreeOfIds(const std::string& path) {

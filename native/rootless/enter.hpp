@@ -10,9 +10,6 @@
 
 namespace lightv {
 
-/** Where a helper lies by PATH, or in the places where distributions have it; empty: nowhere. */
-std::string findHelper(const char* name);
-
 /**
  * The calling process, which must have one thread, becomes root of a new user namespace. What it has open stays;
  * supplementary groups go, as they have no name inside. An error tells what is missing and who can give it.
