@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -67,8 +69,11 @@ Status ensureMonitorGroup(const CgroupPlace& place, const std::string& mountPoin
     const std::string own = membership ? ownCgroup(*membership, hierarchy) : std::string();
     if (own == "/" || own == group) continue;
     if (Status made = makeCgroup(hierarchy, group, warnings); !made) return made;
-    if (Status moved = writeControlFile(hierarchy.mount + group + "/" + selfJoinFile(hierarchy), "0"); !moved)
-      return moved;
+    const Status moved = writeControlFile(hierarchy.mount + group + "/" + selfJoinFile(hierarchy), "0");
+    if (moved.ok()) continue;
+    Error error = moved.error();
+    if (place.delegated && error.err == EACCES) error.hint = kElsewhere;
+    return error;
   }
   return {};
 }

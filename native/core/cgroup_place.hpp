@@ -22,6 +22,10 @@ struct CgroupPlace {
 
 CgroupPlace placeOf(const Spec& spec);
 
+/** For who may write a delegated group and still move nothing into it: he is in none above it that is his. */
+inline constexpr const char* kElsewhere =
+    "your process is in another cgroup than was delegated: start lightv by systemd-run --user --scope -p Delegate=yes";
+
 /** The hierarchies in which a group can be made at the place. */
 std::vector<CgroupHierarchy> hierarchiesAt(const CgroupPlace& place, const std::string& mountPoint = cgroupMountPoint);
 
