@@ -174,6 +174,7 @@ test("what was unpacked from a file goes with system prune", async (t) => {
   const [user, image] = await begin(t);
   await user.ok("create", "--name", "keeps", image, "true");
   await user.ok("start", "keeps");
+  await user.ok("wait", "keeps");
   assert.match(await user.ok("system", "prune", "-f"), /Removed sandbox/);
   assert.equal(readdirSync(join(user.root, "unpacked")), []);
 });
