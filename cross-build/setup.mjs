@@ -29,6 +29,7 @@ const DEBIAN_PACKAGES = {
   "libcap2-bin": "setcap, for images whose files have capabilities",
   attr: "getfattr, for the extended attributes of a directory that is imported",
   git: "the list of source files",
+  uidmap: "newuidmap, for sandboxes of an ordinary user",
   zstd: "packages",
   systemd: "systemd-analyze judges the units; nothing of it has to run",
   "qemu-utils": "qemu-io judges the disk whose power can be cut",

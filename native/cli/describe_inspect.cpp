@@ -3,6 +3,7 @@
 #include "cli/output.hpp"
 #include "core/apparmor.hpp"
 #include "core/user_namespace.hpp"
+#include "rootless/user.hpp"
 #include "sys/hash.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
@@ -83,8 +84,26 @@ std::uint32_t idBaseNow(const SandboxInfo& info) {
   return info.initPid > 0 && now ? *now : info.spec.idBase;
 }
 
+std::vector<std::string> shown(const IdMap& map) {
+  std::vector<std::string> lines;
+  for (const IdExtent& extent : map) {
+    lines.push_back(std::to_string(extent.inside) + ":" + std::to_string(extent.outside) + ":" +
+                    std::to_string(extent.count));
+  }
+  return lines;
+}
+
+/** What every sandbox of this user has. */
+void writeUserMaps(JsonWriter& out) {
+  const Result<UserMaps> maps = mapsOf(currentUser());
+  out.member("UsernsMode", "rootless").member("UsernsFallback", "");
+  out.beginObject("IDMappings").member("UidMap", maps ? shown(maps->users) : std::vector<std::string>());
+  out.member("GidMap", maps ? shown(maps->groups) : std::vector<std::string>()).endObject();
+}
+
 /** Podman's keys; maps as inside:outside:count. */
 void writeUserNamespace(JsonWriter& out, const SandboxInfo& info) {
+  if (info.spec.userns == UserNamespace::rootless) return writeUserMaps(out);
   const std::uint32_t base = idBaseNow(info);
   out.member("UsernsMode", base != 0 ? "auto" : "host").member("UsernsFallback", info.spec.usernsFallback);
   out.beginObject("IDMappings");

@@ -4,6 +4,7 @@
 
 #include "cli/describe.hpp"
 #include "cli/output.hpp"
+#include "sys/file.hpp"
 #include "sys/text.hpp"
 
 namespace lightv::cli {
@@ -85,6 +86,25 @@ Status removeImageByName(const Engine& engine, const std::string& given, bool fo
   return users->empty() ? removeFile(store, image->digest) : Status();
 }
 
+namespace {
+
+/** Of images that were run from a file, or whose removal was cut short. */
+Status pruneUnpacked(const Engine& engine) {
+  const ImageStore store = engine.images();
+  const Result<std::vector<std::string>> digests = store.unpacked();
+  if (!digests) return digests.error();
+  for (const std::string& digest : *digests) {
+    const Result<std::vector<std::string>> users = engine.usersOf(digest);
+    if (!users) return users.error();
+    if (!users->empty() || exists(store.imagePath(digest))) continue;
+    if (Status removed = store.removeUnpacked(digest); !removed) return removed;
+    print("Deleted the unpacked tree of " + digest + "\n");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::uint64_t> pruneImages(const Engine& engine) {
   const ImageStore store = engine.images();
   const Result<Fd> lock = engine.lockImages(true);
@@ -102,6 +122,7 @@ Result<std::uint64_t> pruneImages(const Engine& engine) {
     if (Status status = removeFile(store, digest); !status) return status.error();
     if (image) freed += image->fileSize;
   }
+  if (Status pruned = pruneUnpacked(engine); !pruned) return pruned.error();
   return freed;
 }
 

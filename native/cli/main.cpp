@@ -9,6 +9,7 @@
 #include "cli/output.hpp"
 #include "cli/suggest.hpp"
 #include "cli/verbs.hpp"
+#include "rootless/roots.hpp"
 #include "sys/file.hpp"
 #include "version.hpp"
 
@@ -37,16 +38,45 @@ std::string absolute(const std::string& path) {
   return whole;
 }
 
-Paths pathsOf(const Parsed& global) {
-  const auto choose = [&](const char* flag, const char* variable, std::string& path) {
-    const char* value = std::getenv(variable);
-    if (value != nullptr && *value != '\0') path = absolute(value);
-    if (global.has(flag)) path = absolute(global.text(flag));
-  };
-  Paths paths;
-  choose("root", "LIGHTV_ROOT", paths.root);
-  choose("runroot", "LIGHTV_RUNROOT", paths.run);
-  return paths;
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/** What was given, else empty. */
+std::string givenPath(const Parsed& global, const char* flag, const char* name) {
+  if (global.has(flag)) return absolute(global.text(flag));
+  const std::string value = variable(name);
+  return value.empty() ? value : absolute(value);
+}
+
+/** An ordinary user's: what was not given is chosen, and what is there must be his alone. */
+Status choosePaths(Paths& paths, std::string root, std::string run) {
+  paths.rootless = true;
+  const User user = currentUser();
+  const UserEnvironment environment{variable("XDG_DATA_HOME"), variable("HOME"), variable("XDG_RUNTIME_DIR")};
+  Result<std::string> chosenRoot = root.empty() ? userRoot(environment, user) : std::move(root);
+  if (!chosenRoot) return chosenRoot.error();
+  Result<std::string> chosenRun = run.empty() ? userRunRoot(environment, user) : std::move(run);
+  if (!chosenRun) return chosenRun.error();
+  paths.root = std::move(*chosenRoot);
+  paths.run = std::move(*chosenRun);
+  if (Status own = checkOwnDirectory(paths.root, user.uid); !own) return own;
+  return checkOwnDirectory(paths.run, user.uid);
+}
+
+Status pathsOf(const Parsed& global, Paths& paths) {
+  std::string root = givenPath(global, "root", "LIGHTV_ROOT");
+  std::string run = givenPath(global, "runroot", "LIGHTV_RUNROOT");
+  if (::geteuid() != 0) return choosePaths(paths, std::move(root), std::move(run));
+  if (!root.empty()) paths.root = std::move(root);
+  if (!run.empty()) paths.run = std::move(run);
+  return {};
+}
+
+/** Those of which everybody may learn what there is, wherever he may write. */
+bool needsPaths(const std::string& verb) {
+  return verb != "help" && verb != "version" && verb != "completion" && verb != "__complete";
 }
 
 int unknownVerb(const std::string& given) {
@@ -101,7 +131,11 @@ int run(std::span<char* const> argv) {
     print(overallHelp());
     return 0;
   }
-  const Paths paths = pathsOf(*global);
+  Paths paths;
+  if (Status chosen = pathsOf(*global, paths); !chosen && needsPaths(global->args[0])) {
+    complain("", chosen.error().message());
+    return kEngineFailed;
+  }
   const std::span<char* const> rest = argv.subspan(argv.size() - global->args.size() + 1);
   if (const Verb* verb = findVerb(global->args[0])) return runVerb(*verb, paths, rest);
   if (const DelegatedVerb* delegated = findDelegated(global->args[0])) return runDelegated(*delegated, paths, rest);

@@ -7,6 +7,7 @@
 #include "cli/verbs.hpp"
 #include "core/apparmor.hpp"
 #include "core/landlock.hpp"
+#include "engine/rootless_report.hpp"
 #include "sys/file.hpp"
 #include "sys/json.hpp"
 #include "sys/text.hpp"
@@ -84,6 +85,8 @@ Result<std::string> collect(const Engine& engine) {
       .member("Overlay", knowsFileSystem("overlay"))
       .member("Landlock", landlockAbi())
       .member("AppArmor", appArmorState());
+  json.member("Rootless", engine.paths().rootless)
+      .member("Missing", engine.paths().rootless ? whatUserLacks(engine.paths()) : std::vector<std::string>());
   json.member("Root", engine.paths().root).member("RunRoot", engine.paths().run);
   return json.endObject().text();
 }
@@ -96,6 +99,7 @@ constexpr const char* kText =
     "Memory:        {{.MemTotal}}\nCgroups:       {{.CgroupVersion}}\nEROFS:         {{.Erofs}}\nOverlay:       "
     "{{.Overlay}}\nLandlock:      {{if .Landlock}}version {{.Landlock}}{{else}}no{{end}}\n"
     "AppArmor:      {{.AppArmor}}\n"
+    "Rootless:      {{.Rootless}}{{range .Missing}}\n Missing:      {{.}}{{end}}\n"
     "Root:          {{.Root}}\nRun root:      {{.RunRoot}}";
 
 int runInfo(const Engine& engine, const Parsed& parsed) {

@@ -34,7 +34,8 @@ Result<Spec> plannedSpec(const Engine& engine, const CreateRequest& request) {
                        .created = timeNow(),
                        .root = engine.paths().root,
                        .hostHostname = machine.nodename,
-                       .cgroupParent = defaultCgroupParent(engine.paths())};
+                       .cgroupParent = defaultCgroupParent(engine.paths()),
+                       .rootless = engine.paths().rootless};
   context.freshVolumes.resize(countAnonymousVolumes(request, image->config), std::string(idLength, '0'));
   Result<Spec> spec = mergeImage(request, *image, context);
   if (spec) spec->imagePath = path;

@@ -96,6 +96,9 @@ int tell(const Engine& engine, const Parsed& parsed, const KeeperRequest& reques
 int runRuntime(const Engine& engine, const Parsed& parsed) {
   const std::string& action = parsed.args[0];
   const std::size_t words = parsed.args.size();
+  if (engine.paths().rootless)
+    return fail(parsed, Error{"sandboxes are prepared ahead for root only", 0, "", "yours start without"},
+                kEngineFailed);
   if (action == "serve" && words == 1) return serve(engine, parsed);
   if (action == "status" && words == 1) return tell(engine, parsed, {.op = KeeperOp::status});
   if (action == "resize" && words == 2) {

@@ -53,21 +53,25 @@ Status allowDevices(const std::string& path, const std::vector<DeviceRule>& rule
 
 }  // namespace
 
-Cgroup Cgroup::open(const std::string& parent, const std::string& id, const std::string& mountPoint) {
+Cgroup Cgroup::open(const CgroupPlace& place, const std::string& id, const std::string& mountPoint) {
   Cgroup group;
-  group.hierarchies_ = findCgroupHierarchies(mountPoint);
+  group.delegated_ = place.delegated;
+  group.hierarchies_ = hierarchiesAt(place, mountPoint);
+  const std::string& parent = place.parent;
   for (const CgroupHierarchy& hierarchy : group.hierarchies_) {
     group.directories_.push_back(hierarchy.mount + (parent == "/" ? "" : parent) + "/" + id);
   }
   return group;
 }
 
-Result<Cgroup> Cgroup::create(const std::string& parent, const std::string& id, const Limits& limits,
+Result<Cgroup> Cgroup::create(const CgroupPlace& place, const std::string& id, const Limits& limits,
                               std::vector<std::string>& warnings, const std::string& mountPoint) {
   if (id.empty() || id.find('/') != std::string::npos) return Error{"make cgroup", EINVAL, "id \"" + id + "\""};
-  Cgroup group = open(parent, id, mountPoint);
-  if (group.hierarchies_.empty()) warnings.push_back("no cgroups at " + mountPoint + ": no limit is enforced");
-  const std::string path = std::string(parent).append("/").append(id);
+  Cgroup group = open(place, id, mountPoint);
+  // To an ordinary user each limit that is not enforced is told below.
+  if (group.hierarchies_.empty() && !place.delegated)
+    warnings.push_back("no cgroups at " + mountPoint + ": no limit is enforced");
+  const std::string path = std::string(place.parent).append("/").append(id);
   for (const CgroupHierarchy& hierarchy : group.hierarchies_) {
     if (Status made = makeCgroup(hierarchy, path, warnings); !made) {
       (void)group.remove(0);
@@ -110,8 +114,10 @@ Status Cgroup::apply(const Limits& limits, bool reset, std::vector<std::string>*
     const std::string directory = directoryOf(setting.controller, v2);
     if (directory.empty()) {
       if (setting.optional) return {};
-      return Error{"cgroup limit", ENOENT, setting.file + " = " + setting.value,
-                   "this machine has no cgroup controller \"" + setting.controller + "\""};
+      return Error{
+          "cgroup limit", ENOENT, setting.file + " = " + setting.value,
+          (delegated_ ? "you have no cgroup with the controller \"" : "this machine has no cgroup controller \"") +
+              setting.controller + "\""};
     }
     Status written = writeControlFile(directory + "/" + setting.file, setting.value);
     return setting.optional && !written && written.error().err == ENOENT ? Status() : written;
@@ -181,7 +187,9 @@ Status Cgroup::freeze(bool frozen) const {
   }
   const std::string directory = directoryOf("freezer", false);
   if (directory.empty()) {
-    return Error{"freeze", EOPNOTSUPP, "", "this kernel has neither cgroup v2 (5.2) nor the v1 freezer"};
+    return Error{"freeze", EOPNOTSUPP, "",
+                 delegated_ ? "no cgroup that freezes is delegated to you"
+                            : "this kernel has neither cgroup v2 (5.2) nor the v1 freezer"};
   }
   const std::string file = directory + "/freezer.state";
   if (Status written = writeControlFile(file, frozen ? "FROZEN" : "THAWED"); !written) return written;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cgroup_place.hpp"
 #include "core/cgroup_tree.hpp"
 #include "core/spec.hpp"
 #include "sys/fd.hpp"
@@ -35,11 +36,10 @@ std::uint64_t readOomKills(int events);
 class Cgroup {
  public:
   /** Makes `<parent>/<id>` in every hierarchy and sets the limits. A limit that can't be set is a warning. */
-  static Result<Cgroup> create(const std::string& parent, const std::string& id, const Limits& limits,
+  static Result<Cgroup> create(const CgroupPlace& place, const std::string& id, const Limits& limits,
                                std::vector<std::string>& warnings, const std::string& mountPoint = cgroupMountPoint);
   /** Finds what create() made, also in part; never fails for what is missing. */
-  static Cgroup open(const std::string& parent, const std::string& id,
-                     const std::string& mountPoint = cgroupMountPoint);
+  static Cgroup open(const CgroupPlace& place, const std::string& id, const std::string& mountPoint = cgroupMountPoint);
 
   /** Moves a process in. */
   [[nodiscard]] Status attach(pid_t pid) const;
@@ -71,6 +71,8 @@ class Cgroup {
    * v1's devices controller, or a BPF program on v2. Where neither is to be had it is a warning.
    */
   void restrictDevices(const std::vector<std::string>& allowed, std::vector<std::string>& warnings) const;
+  /** Is cgroup v2 all that there is? */
+  [[nodiscard]] bool isUnified() const { return hierarchies_.size() == 1 && hierarchies_[0].v2; }
   /** Absolute, one a hierarchy. */
   [[nodiscard]] const std::vector<std::string>& directories() const { return directories_; }
 
@@ -83,6 +85,7 @@ class Cgroup {
   void readStatsV1(CgroupStats& stats) const;
   void readStatsV2(CgroupStats& stats) const;
 
+  bool delegated_ = false;
   std::vector<CgroupHierarchy> hierarchies_;
   std::vector<std::string> directories_;
 };

@@ -9,7 +9,6 @@
 #include <array>
 #include <cerrno>
 
-#include "core/monitors_reserve.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -77,7 +76,9 @@ void handControllersDown(const std::string& directory, std::vector<std::string>&
     if (controller != "io" && !isWanted(controller)) continue;
     if (std::find(enabled.begin(), enabled.end(), controller) != enabled.end()) continue;
     const Status written = writeControlFile(directory + "/cgroup.subtree_control", "+" + controller);
-    if (!written) warnings.push_back(written.error().wrap("cgroup controller " + controller).message());
+    // EACCES: the group is another's, and so is what it hands down.
+    if (!written && written.error().err != EACCES)
+      warnings.push_back(written.error().wrap("cgroup controller " + controller).message());
   }
 }
 
@@ -196,21 +197,6 @@ std::string ownCgroup(const std::string& membership, const CgroupHierarchy& hier
         hierarchy.v2 ? names.empty()
                      : names == join(hierarchy.controllers, ",") || names == "name=" + join(hierarchy.controllers, ",");
     if (same) return line.substr(second + 1);
-  }
-  return {};
-}
-
-Status ensureMonitorGroup(const std::string& parent, const std::string& mountPoint) {
-  std::vector<std::string> warnings;
-  const Result<std::string> membership = readFile("/proc/self/cgroup");
-  for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
-    // Nobody owns the root: there is nothing to get away from, and each move costs (on v2 an RCU grace period).
-    const std::string own = membership ? ownCgroup(*membership, hierarchy) : std::string();
-    if (own == "/" || own == parent + "/monitors") continue;
-    if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
-    protectMonitors(hierarchy, parent, warnings);
-    const std::string file = hierarchy.mount + parent + "/monitors/" + selfJoinFile(hierarchy);
-    if (Status moved = writeControlFile(file, "0"); !moved) return moved;
   }
   return {};
 }

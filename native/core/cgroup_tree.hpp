@@ -41,10 +41,4 @@ const char* selfJoinFile(const CgroupHierarchy& hierarchy);
 /** Where /proc/self/cgroup's text says that its process is in `hierarchy`; empty when it does not say. */
 std::string ownCgroup(const std::string& membership, const CgroupHierarchy& hierarchy);
 
-/**
- * Moves the calling process, which must have one thread, to <parent>/monitors in every hierarchy where it is not at the
- * root already, so that no service manager's unit owns it.
- */
-Status ensureMonitorGroup(const std::string& parent = "/lightv", const std::string& mountPoint = cgroupMountPoint);
-
 }  // namespace lightv

@@ -152,6 +152,8 @@ Result<ExecHandle> execInside(const Spec& spec, pid_t initPid, const Cgroup& cgr
   if (!story.error && !story.ready) {
     story.error = Error{"join sandbox", 0, "the new process was killed before it could start"};
   }
+  const bool elsewhere = story.error && story.error->op == "join cgroup" && spec.userns == UserNamespace::rootless;
+  if (elsewhere) story.error->hint = kElsewhere;
   if (story.error) {
     if (story.child > 0) reap(story.child);
     return *story.error;

@@ -56,7 +56,8 @@ Status prepare(Launching& launch, std::vector<std::string>& warnings) {
   launch.operations = buildPlan(spec, gatherFacts(spec, launch.parts));
   if (Status prepared = prepareOperations(spec, launch.operations); !prepared) return prepared;
   if (Cgroup* cgroup = launch.parts.cgroup; cgroup != nullptr) {
-    cgroup->restrictDevices(spec.devices, warnings);
+    // An ordinary user can make no node, and a device that he can't open opens to no sandbox of his.
+    if (!launch.isRootless()) cgroup->restrictDevices(spec.devices, warnings);
     Result<std::vector<Fd>> procs = cgroup->openProcs();
     if (!procs) return procs.error();
     launch.procs = std::move(*procs);
@@ -116,8 +117,12 @@ void childMain(void* context, bool joinedV2) {
 /** Gives the namespace that `pid` has made its ids, and maps the mounts to them. */
 Status mapUser(Launching& launch, pid_t pid, std::vector<std::string>& warnings) {
   const Spec& spec = launch.spec;
+  const Result<UserNamespaceMaps> maps = launch.isRootless() ? ownMaps() : rangeMaps(spec.idBase);
+  if (!maps) return maps.error();
   raiseLimits(pid, launch.process);
-  if (Status written = writeIdMaps(pid, spec.idBase); !written) return written;
+  if (Status written = writeIdMaps(pid, *maps); !written) return written;
+  // Ids on disk are the namespace's already.
+  if (launch.isRootless()) return {};
   Result<Fd> userNamespace = openFile("/proc/" + std::to_string(pid) + "/ns/user", O_RDONLY);
   if (!userNamespace) return userNamespace.error();
   return mapOperations(spec, launch.operations, launch.parts.rootMount, userNamespace->get(), warnings);
@@ -129,7 +134,7 @@ bool hasOomScore(int adjustment) {
 }
 
 Error cloneError(const Launching& launch, int err) {
-  if (launch.hasUserNamespace() && refusesUserNamespace(err)) {
+  if (launch.hasUserNamespace() && !launch.isRootless() && refusesUserNamespace(err)) {
     return Error{kUserNamespaceOp, err, "clone", "does this kernel allow user namespaces? --userns host does without"};
   }
   return Error{"clone", err, "new namespaces",
@@ -147,12 +152,12 @@ Status checkUserNamespace(const Spec& spec) {
 std::uint64_t forerunnerFlags(const Spec& spec) {
   std::uint64_t flags = CLONE_NEWUTS | CLONE_NEWIPC;
   if (spec.network == Network::none) flags |= CLONE_NEWNET;
-  if (spec.userns == UserNamespace::automatic) flags |= CLONE_NEWUSER;
+  if (spec.userns != UserNamespace::host) flags |= CLONE_NEWUSER;
   return flags;
 }
 
 Status beginLaunch(Launching& launch, Launched& launched) {
-  if (launch.hasUserNamespace()) {
+  if (launch.hasUserNamespace() && !launch.isRootless()) {
     if (Status checked = checkUserNamespace(launch.spec); !checked) return checked;
   }
   Forerunner own;
@@ -224,6 +229,7 @@ Result<ChildStory> follow(Launching& launch, Launched& launched) {
   ChildStory story = listenToChild(launch.reportParent.get());
   if (!story.error && (story.ready || story.parked)) return story;
   discardChild(launched.initPid);
+  if (story.error && launch.isRootless()) return judgeRootless(*story.error);
   if (story.error) return launch.hasUserNamespace() ? judgeInUserNamespace(*story.error) : *story.error;
   return Error{"start sandbox", 0, "its first process was killed while it set up",
                "a memory limit of a few megabytes is too small to start anything"};

@@ -38,7 +38,8 @@ struct Launching {
   int slave = -1;           // the terminal, in the child
   StartArea startArea = StartArea::find();
 
-  [[nodiscard]] bool hasUserNamespace() const { return spec.userns == UserNamespace::automatic; }
+  [[nodiscard]] bool hasUserNamespace() const { return spec.userns != UserNamespace::host; }
+  [[nodiscard]] bool isRootless() const { return spec.userns == UserNamespace::rootless; }
 };
 
 /**

@@ -58,6 +58,7 @@ struct PlanFacts {
   bool overlay = false;              // the root gets a layer of its own
   std::string upper, work;           // of that layer; empty: tmpfs
   std::vector<std::string> cgroups;  // the sandbox's directories
+  bool unified = false;              // they are one, of cgroup v2 mounted at /sys/fs/cgroup itself
   std::string hosts, resolv;         // contents; empty: no such file
 };
 

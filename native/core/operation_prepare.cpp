@@ -97,16 +97,19 @@ Status bindDevice(Operation& operation) {
   return {};
 }
 
-/** A user namespace other than the first may not make nodes. */
-Status prepareNodes(std::vector<Operation>& operations, std::uint32_t idBase) {
-  Status made = makeDeviceNodes(operations, idBase);
-  if (made || made.error().err != EPERM) return made;
+Status bindDevices(std::vector<Operation>& operations) {
   for (Operation& operation : operations) {
     if (operation.step == Step::nodes) operation.fd.reset();
     if (operation.step != Step::device) continue;
     if (Status bound = bindDevice(operation); !bound) return bound;
   }
   return {};
+}
+
+/** A user namespace other than the first may not make nodes. */
+Status prepareNodes(std::vector<Operation>& operations, std::uint32_t idBase) {
+  Status made = makeDeviceNodes(operations, idBase);
+  return made || made.error().err != EPERM ? made : bindDevices(operations);
 }
 
 Status prepareOverlay(Operation& operation, bool mapped) {
@@ -130,7 +133,10 @@ PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts) {
     facts.upper = parts.upperDir;
     facts.work = parts.workDir;
   }
-  if (parts.cgroup != nullptr) facts.cgroups = parts.cgroup->directories();
+  if (parts.cgroup != nullptr) {
+    facts.cgroups = parts.cgroup->directories();
+    facts.unified = parts.cgroup->isUnified();
+  }
   const bool shared = spec.network == Network::host;
   facts.hosts = shared ? hostFile("/etc/hosts") : ownHosts(spec);
   if (shared) facts.resolv = hostFile("/etc/resolv.conf");
@@ -150,6 +156,7 @@ Status prepareOperations(const Spec& spec, std::vector<Operation>& operations) {
     if (operation.step == Step::overlay) status = prepareOverlay(operation, mapped);
     if (!status) return status;
   }
+  if (spec.userns == UserNamespace::rootless) return bindDevices(operations);
   return mapped ? prepareNodes(operations, spec.idBase) : Status();
 }
 

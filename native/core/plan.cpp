@@ -81,17 +81,19 @@ void addDev(Plan& plan, const Spec& spec) {
 }
 
 void addSys(Plan& plan, const Spec& spec, const PlanFacts& facts) {
-  if (spec.network == Network::host && spec.userns == UserNamespace::automatic) {
+  if (spec.network == Network::host && spec.userns != UserNamespace::host) {
     // Only the owner of the network namespace may mount a sysfs of it.
     Operation bind = make(Step::bind, "/sys", "/sys");
     bind.attributes = noSuidDevExec | MOUNT_ATTR_RDONLY;
+    // Nobody may see in a user namespace what was hidden by a mount outside of it: no copy without those below.
+    bind.recursive = spec.userns == UserNamespace::rootless;
     plan.push_back(std::move(bind));
   } else {
     plan.push_back(makeFileSystem("/sys", "sysfs", noSuidDevExec | MOUNT_ATTR_RDONLY));
   }
   // The sandbox's own groups, bound from the host's tree: a tenth of the price of mounting each hierarchy anew, and
   // inside the cgroup namespace nobody can tell.
-  const bool unified = facts.cgroups.size() == 1;
+  const bool unified = facts.unified;
   if (!unified) {
     plan.push_back(makeFileSystem("/sys/fs/cgroup", "tmpfs", noSuidDevExec, {{"mode", "755"}, {"size", "64k"}}));
   }
@@ -253,7 +255,7 @@ PlanLine describe(const Operation& operation) {
 std::vector<PlanLine> plan(const Spec& spec) {
   std::string namespaces = "pid mount uts ipc cgroup";
   if (spec.network == Network::none) namespaces += " network";
-  if (spec.userns == UserNamespace::automatic) namespaces += " user";
+  if (spec.userns != UserNamespace::host) namespaces += " user";
   std::vector<PlanLine> lines{{"namespaces", namespaces}, {"cgroup", spec.cgroupParent + "/" + spec.id}};
   PlanFacts facts;
   facts.overlay = !spec.readOnlyRoot;

@@ -22,7 +22,7 @@ const std::vector<std::string_view>& networks() {
   return names;
 }
 const std::vector<std::string_view>& userNamespaces() {
-  static const std::vector<std::string_view> names{"host", "auto"};
+  static const std::vector<std::string_view> names{"host", "auto", "rootless"};
   return names;
 }
 const std::vector<std::string_view>& restartWords() {

@@ -26,7 +26,8 @@ struct Mount {
 };
 
 enum class Network { none, host };
-enum class UserNamespace { host, automatic };
+/** rootless: all ids of the engine's own user namespace, which an ordinary user's monitor has made. */
+enum class UserNamespace { host, automatic, rootless };
 
 /** Budgets. Absent: not limited. Bytes, microseconds and counts, as the kernel takes them. */
 struct Limits {

@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
+#include "rootless/id_map.hpp"
 #include "sys/file.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/text.hpp"
@@ -58,20 +60,45 @@ Error judgeInUserNamespace(const Error& error) {
   return about;
 }
 
+Error judgeRootless(const Error& error) {
+  if (!isRefusedMount(error)) return error;
+  Error about = error;
+  about.hint = error.detail == "/"
+                   ? "an overlay in a user namespace needs Linux 5.11, and a root on a local file system"
+                   : "something is mounted over parts of it: inside of a container there is no other";
+  return about;
+}
+
 Status checkIdMapping() {
   if (sys::mountSetattr(-1, "", 0, {}) == 0 || errno != ENOSYS) return {};
   return Error{kUserNamespaceOp, ENOSYS, "map ids",
                "this kernel has no id-mapped mounts: use the host's user namespace, or Linux 5.19"};
 }
 
-Status writeIdMaps(pid_t pid, std::uint32_t idBase) {
+Result<UserNamespaceMaps> rangeMaps(std::uint32_t idBase) {
   const std::string map = "0 " + std::to_string(idBase) + " " + std::to_string(kIdRangeSize) + "\n";
-  for (const char* file : {"/uid_map", "/gid_map"}) {
-    Status written = writeControlFile(procOf(pid) + file, map);
+  return UserNamespaceMaps{map, map};
+}
+
+Result<UserNamespaceMaps> ownMaps() {
+  const Result<std::string> users = readFile("/proc/self/uid_map");
+  if (!users) return users.error();
+  const Result<std::string> groups = readFile("/proc/self/gid_map");
+  if (!groups) return groups.error();
+  const Result<IdMap> userMap = sameIdsBelow(*users);
+  if (!userMap) return userMap.error();
+  const Result<IdMap> groupMap = sameIdsBelow(*groups);
+  if (!groupMap) return groupMap.error();
+  return UserNamespaceMaps{toText(*userMap), toText(*groupMap)};
+}
+
+Status writeIdMaps(pid_t pid, const UserNamespaceMaps& maps) {
+  for (const auto& [file, map] : {std::pair("/uid_map", &maps.users), std::pair("/gid_map", &maps.groups)}) {
+    Status written = writeControlFile(procOf(pid) + file, *map);
     if (written) continue;
     // EPERM: the engine's own user namespace has not these ids.
     if (written.error().err != EPERM) return written;
-    return Error{kUserNamespaceOp, EPERM, "ids from " + std::to_string(idBase), kWayOut};
+    return Error{kUserNamespaceOp, EPERM, "ids " + std::string(trim(*map)), kWayOut};
   }
   return {};
 }

@@ -23,12 +23,22 @@ inline constexpr const char* kUserNamespaceOp = "user namespace";
 [[nodiscard]] bool refusesUserNamespace(int err);
 /** What a child that set itself up in a user namespace failed at, as an error of kUserNamespaceOp if it is one. */
 Error judgeInUserNamespace(const Error& error);
+/** The same of an ordinary user's, who has no other way: with what it takes instead. */
+Error judgeRootless(const Error& error);
 
 /** ENOSYS where no mount's ids can be mapped (before 5.12): asked before anything is made. */
 Status checkIdMapping();
 
+/** What the kernel takes as a namespace's uid_map and gid_map. */
+struct UserNamespaceMaps {
+  std::string users, groups;
+};
+/** The ids 0 to 65,535 inside are those from `idBase` on. */
+Result<UserNamespaceMaps> rangeMaps(std::uint32_t idBase);
+/** Inside each id is what it is in this process's own user namespace. */
+Result<UserNamespaceMaps> ownMaps();
 /** Gives a process's new user namespace its ids, once and for all. */
-Status writeIdMaps(pid_t pid, std::uint32_t idBase);
+Status writeIdMaps(pid_t pid, const UserNamespaceMaps& maps);
 
 /**
  * Raises what takes rights in the first namespace: the hard resource limits of a process in such a namespace, which its

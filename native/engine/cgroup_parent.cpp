@@ -37,10 +37,18 @@ std::string cgroupParentFile(const Paths& paths) {
 }
 
 std::string defaultCgroupParent(const Paths& paths) {
-  const Result<std::string> text = readFile(cgroupParentFile(paths), PATH_MAX + 1);
-  if (!text) return kPlainCgroupParent;
-  std::string path(trim(*text));
-  return isCleanPath(path) ? path : kPlainCgroupParent;
+  if (const Result<std::string> text = readFile(cgroupParentFile(paths), PATH_MAX + 1)) {
+    std::string path(trim(*text));
+    if (isCleanPath(path)) return path;
+  }
+  if (!paths.rootless) return kPlainCgroupParent;
+  const Result<std::string> membership = readFile("/proc/self/cgroup");
+  std::string delegated = membership ? delegatedParent(*membership) : std::string();
+  return delegated.empty() ? kPlainCgroupParent : delegated;
+}
+
+CgroupPlace defaultCgroupPlace(const Paths& paths) {
+  return {defaultCgroupParent(paths), paths.rootless};
 }
 
 Result<std::string> unitCgroup(std::string_view membership) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/cgroup_tree.hpp"
+#include "core/cgroup_place.hpp"
 #include "monitor/layout.hpp"
 #include "sys/result.hpp"
 
@@ -18,9 +18,10 @@ std::string cgroupParentFile(const Paths& paths);
 
 /**
  * The one place that decides: what RUN/cgroup-parent says, else kPlainCgroupParent. A file that says anything but a
- * clean absolute path is as none.
+ * clean absolute path is as none. Of an ordinary user before the latter: what was delegated to him.
  */
 std::string defaultCgroupParent(const Paths& paths);
+CgroupPlace defaultCgroupPlace(const Paths& paths);
 
 /**
  * The cgroup of the unit that a process with this /proc/self/cgroup was started by. systemd runs the commands of a

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "core/pid_namespace.hpp"
 #include "engine/engine.hpp"
 #include "engine/errors.hpp"
 #include "engine/talk.hpp"
@@ -131,14 +132,16 @@ Result<ExecHandle> Engine::exec(const std::string& id, const ExecSpec& spec) con
     return Error{"Sandbox " + id + " is paused, unpause the sandbox before exec", EBUSY, "", "", true};
   }
   if (info->status != SandboxStatus::running) return notRunning(id);
-  return execInside(info->spec, info->initPid, Cgroup::open(info->spec.cgroupParent, id), spec);
+  return execInside(info->spec, info->initPid, Cgroup::open(placeOf(info->spec), id), spec);
 }
 
 Result<std::vector<pid_t>> Engine::processes(const std::string& id) const {
   const Result<SandboxInfo> info = this->info(id);
   if (!info) return info.error();
   if (info->status != SandboxStatus::running && info->status != SandboxStatus::paused) return notRunning(id);
-  return Cgroup::open(info->spec.cgroupParent, id).processes();
+  const Cgroup cgroup = Cgroup::open(placeOf(info->spec), id);
+  // An ordinary user may have none.
+  return cgroup.directories().empty() ? processesBeside(info->initPid) : cgroup.processes();
 }
 
 }  // namespace lightv

@@ -10,6 +10,7 @@
 #include "engine/engine.hpp"
 #include "engine/merge.hpp"
 #include "engine/names.hpp"
+#include "engine/rootless_limits.hpp"
 #include "monitor/host_ids.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
@@ -60,7 +61,7 @@ Status writeAndClaim(Draft& draft, Spec& spec) {
 
 Result<MergeContext> makeContext(const Paths& paths, const std::string& id, const CreateRequest& request,
                                  const ImageInfo& image, const utsname& machine) {
-  MergeContext context{id, timeNow(), paths.root, machine.nodename, defaultCgroupParent(paths), {}};
+  MergeContext context{id, timeNow(), paths.root, machine.nodename, defaultCgroupParent(paths), {}, paths.rootless};
   for (std::size_t i = countAnonymousVolumes(request, image.config); i > 0; i--) {
     Result<std::string> name = randomHex(64);
     if (!name) return name.error();
@@ -87,6 +88,10 @@ Result<std::string> Engine::create(CreateRequest request) const {
   if (Status fits = checkPlatform(*image, machine); !fits) return fits.error();
   Result<Draft> draft = Draft::begin(paths_);
   if (!draft) return draft.error();
+  if (paths_.rootless) {
+    const std::string parent = request.cgroupParentGiven ? request.spec.cgroupParent : defaultCgroupParent(paths_);
+    if (Status held = checkUserLimits(request.spec.limits, parent); !held) return held.error();
+  }
   const Result<MergeContext> context = makeContext(paths_, draft->files().id(), request, *image, machine);
   if (!context) return context.error();
   Result<Spec> spec = mergeImage(std::move(request), *image, *context);

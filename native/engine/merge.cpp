@@ -66,12 +66,26 @@ bool runsAsRoot(const Spec& spec) {
   return user.empty() || user == "0" || user == "root";
 }
 
+/** Always in a user namespace: without, an ordinary user may make no sandbox. --privileged has its rights there. */
+Status mergeRootless(const CreateRequest& request, Spec& spec) {
+  if (request.usernsGiven && spec.userns == UserNamespace::host) {
+    return Error{"create", EPERM, "--userns host is for root", "leave it out: your sandboxes have your own ids only",
+                 true};
+  }
+  if (spec.storageSizeBytes != 0) {
+    return Error{"create", EPERM, "--storage-opt size is for root: it takes a loop device", "leave it out", true};
+  }
+  spec.userns = UserNamespace::rootless;
+  return {};
+}
+
 /**
  * A user namespace unless the sandbox is to have rights over the host, which would be none from inside of one: those of
  * --privileged, and root's over the host's network (ports below 1024). Docker has both with the host's user namespace
  * only. Another user than root has no such rights either way.
  */
-Status mergeUserNamespace(const CreateRequest& request, Spec& spec) {
+Status mergeUserNamespace(const CreateRequest& request, bool rootless, Spec& spec) {
+  if (rootless) return mergeRootless(request, spec);
   const bool asked = spec.userns == UserNamespace::automatic;
   if (asked && request.privileged) {
     return Error{"create", EINVAL, "privileged mode is incompatible with user namespaces",
@@ -187,7 +201,7 @@ Result<Spec> mergeImage(CreateRequest request, const ImageInfo& image, const Mer
   if (Status status = mergeDefaults(request, image.config, context, spec); !status) return status.error();
   mergeEnvironment(image.config, spec);
   if (Status status = mergeRights(request, spec); !status) return status.error();
-  if (Status status = mergeUserNamespace(request, spec); !status) return status.error();
+  if (Status status = mergeUserNamespace(request, context.rootless, spec); !status) return status.error();
   mergeBudget(image, spec.limits);
   if (Status status = mergeMounts(image.config, context, spec); !status) return status.error();
   if (Status status = check(spec); !status) return status.error();

@@ -16,6 +16,7 @@ struct MergeContext {
   std::string hostHostname;               // with the host's network a sandbox has the host's name
   std::string cgroupParent;               // for a request that names none; empty: the Spec's own default
   std::vector<std::string> freshVolumes;  // names for anonymous volumes, enough of them
+  bool rootless = false;                  // for an ordinary user
 };
 
 /** How many anonymous volumes mergeImage() will name. */

@@ -13,6 +13,7 @@
 #include "monitor/lock.hpp"
 #include "monitor/records.hpp"
 #include "monitor/removal.hpp"
+#include "rootless/enter.hpp"
 #include "sys/file.hpp"
 #include "sys/time.hpp"
 
@@ -26,8 +27,8 @@ Result<Spec> readSpec(const std::string& path) {
 }
 
 /** PID 1 of the sandbox ends by itself when its monitor dies; this ends what it could not, and the cgroup. */
-void clearCgroup(const std::string& parent, const std::string& id) {
-  const Cgroup cgroup = Cgroup::open(parent, id);
+void clearCgroup(const CgroupPlace& place, const std::string& id) {
+  const Cgroup cgroup = Cgroup::open(place, id);
   const Result<std::vector<pid_t>> left = cgroup.processes();
   if (left && !left->empty()) (void)cgroup.kill();
   (void)cgroup.remove();
@@ -98,7 +99,7 @@ Status settleIfLost(const SandboxFiles& files) {
   if (!lock) return lock.error().err == EAGAIN ? Status() : Status(lock.error());
   if (!exists(files.state()) && !exists(files.started())) return {};
   const Result<Spec> spec = readSpec(files.config());
-  clearCgroup(spec ? spec->cgroupParent : defaultCgroupParent(files.paths()), files.id());
+  clearCgroup(spec ? placeOf(*spec) : defaultCgroupPlace(files.paths()), files.id());
   if (spec && spec->autoRemove) {
     if (Status hidden = hideSandbox(files, spec->name); !hidden) return hidden;
     (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
@@ -116,14 +117,14 @@ bool cleanHalf(const SandboxFiles& files) {
     if (!exists(directory)) continue;
     const Result<Spec> spec = readSpec(directory + "/config.json");
     const Result<std::string> prepared = readFile(directory + kPreparedMark);
-    if (spec || prepared) clearCgroup(spec ? spec->cgroupParent : *prepared, files.id());
+    if (spec || prepared) clearCgroup(spec ? placeOf(*spec) : CgroupPlace(*prepared), files.id());
     if (spec) {
       (void)freeName(files.paths(), spec->name, files.id());
       releaseIds(files, spec->idBase);
       const bool withVolumes = spec->autoRemove || directory == files.newDirectory() || hasVolumesMark(directory);
       if (withVolumes) (void)deleteVolumes(files.paths(), anonymousVolumes(*spec));
     }
-    if (!removeTree(directory)) return false;
+    if (!removeTreeOfIds(directory)) return false;
   }
   // A removal cut short may have left the directory of an id that lives on; only its own run directory goes.
   return exists(files.directory()) || removeTree(files.runDirectory()).ok();
@@ -133,7 +134,7 @@ bool cleanRun(const SandboxFiles& files) {
   const Result<Fd> lock = tryLockForEngine(files);
   if (!lock) return false;
   if (exists(files.directory()) || exists(files.newDirectory()) || exists(files.goneDirectory())) return false;
-  clearCgroup(defaultCgroupParent(files.paths()), files.id());
+  clearCgroup(defaultCgroupPlace(files.paths()), files.id());
   return removeTree(files.runDirectory()).ok();
 }
 

@@ -32,11 +32,20 @@ Status sendStart(int socket, const StartOptions& options) {
   return sendWithStreams(socket, request, options.attach);
 }
 
+/** An ordinary user's, which has a user namespace to enter first. */
+Result<pid_t> forkUsersMonitor(const Paths& paths, const std::string& id, int socket) {
+  const pid_t pid = fork();
+  if (pid < 0) return Error{"fork", errno, "the sandbox's monitor"};
+  if (pid == 0) _exit(keepOnlyStartSocket(socket) ? monitorMain(paths, id) : 1);
+  return pid;
+}
+
 /**
  * As vfork(2): of two forks only one has to copy this process. Without a function of the C library, to whose frame
  * nobody could return twice, and the child does all it does in calls from here.
  */
 Result<pid_t> forkMonitor(const Paths& paths, const std::string& id, int socket) {
+  if (paths.rootless) return forkUsersMonitor(paths, id, socket);
   const long pid = sys::rawCall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD);
   if (pid == 0) forkMonitorAndLeave(paths, id, socket);
   if (pid < 0) return Error{"fork", static_cast<int>(-pid), "the sandbox's monitor"};

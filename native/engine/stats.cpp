@@ -26,7 +26,7 @@ Result<SandboxStats> Engine::stats(const std::string& id) const {
   const Result<SandboxInfo> info = this->info(id);
   if (!info) return info.error();
   if (info->status != SandboxStatus::running && info->status != SandboxStatus::paused) return notRunning(id);
-  const Result<CgroupStats> cgroup = Cgroup::open(info->spec.cgroupParent, id).stats();
+  const Result<CgroupStats> cgroup = Cgroup::open(placeOf(info->spec), id).stats();
   if (!cgroup) return cgroup.error();
   SandboxStats stats;
   stats.cgroup = *cgroup;

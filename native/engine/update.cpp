@@ -80,7 +80,7 @@ Status changeRunning(const SandboxFiles& files, const SandboxInfo& info, const S
   for (const TmpfsSize& size : change.tmpfsSizes) {
     if (Status resized = resizeTmpfs(info.initPid, size, spec.mounts); !resized) return resized;
   }
-  const Cgroup cgroup = Cgroup::open(spec.cgroupParent, spec.id);
+  const Cgroup cgroup = Cgroup::open(placeOf(spec), spec.id);
   if (change.rlimits) {
     if (Status limited = limitProcesses(cgroup, *change.rlimits); !limited) return limited;
   }

@@ -65,7 +65,16 @@ struct ImageMount {
 };
 Result<ImageMount> mountImage(const std::string& path, const std::string& digest, const std::string& unpackRoot);
 
+/**
+ * The same for root of a user namespace, who may mount no EROFS: the tree, unpacked under `unpackRoot` by whoever needs
+ * it first, who checks every chunk's digest. Device nodes are left out, as he can make none.
+ */
+Result<ImageMount> mountForUser(const std::string& path, const std::string& digest, const std::string& unpackRoot);
+
+/** What of an image's tree can be had. */
+enum class UnpackFor { root, user };
+
 /** Writes the tree of a plain EROFS image under `directoryFd`, never following a link that is not its own. */
-Status unpackErofs(int imageFd, std::uint64_t erofsSize, int directoryFd);
+Status unpackErofs(int imageFd, std::uint64_t erofsSize, int directoryFd, UnpackFor who = UnpackFor::root);
 
 }  // namespace lightv

@@ -49,10 +49,10 @@ Result<Fd> mountLoop(int image, const std::string& path) {
   return mountErofs(loop->path, path);
 }
 
-Result<Fd> mountUnpacked(int image, const std::string& digest, const std::string& unpackRoot) {
+Result<Fd> mountUnpacked(int image, const std::string& digest, const std::string& unpackRoot, UnpackFor who) {
   const Result<Header> header = readHeader(image);
   if (!header) return header.error();
-  const Result<std::string> tree = ensureUnpacked(image, header->erofs.length, digest, unpackRoot);
+  const Result<std::string> tree = ensureUnpacked(image, header->erofs.length, digest, unpackRoot, who);
   if (!tree) return tree.error();
   Fd mount(sys::openTree(AT_FDCWD, tree->c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!mount) return Error{"open_tree", errno, *tree, "Linux 5.2 or newer is needed"};
@@ -91,7 +91,7 @@ Result<ImageMount> mountBest(int image, const std::string& path, const std::stri
   if (file || !lacksFileMounts(file.error().err)) return finish(std::move(file), MountWay::file);
   Result<Fd> loop = mountLoop(image, path);
   if (loop || !lacksLoopMounts(loop.error().err)) return finish(std::move(loop), MountWay::loop);
-  return finish(mountUnpacked(image, digest, unpackRoot), MountWay::unpacked);
+  return finish(mountUnpacked(image, digest, unpackRoot, UnpackFor::root), MountWay::unpacked);
 }
 
 Result<ImageMount> mountOpened(int image, const std::string& path, const std::string& digest,
@@ -101,7 +101,7 @@ Result<ImageMount> mountOpened(int image, const std::string& path, const std::st
   if (way.empty()) return mountBest(image, path, digest, unpackRoot);
   if (way == "file") return finish(mountFile(image, path), MountWay::file);
   if (way == "loop") return finish(mountLoop(image, path), MountWay::loop);
-  if (way == "unpacked") return finish(mountUnpacked(image, digest, unpackRoot), MountWay::unpacked);
+  if (way == "unpacked") return finish(mountUnpacked(image, digest, unpackRoot, UnpackFor::root), MountWay::unpacked);
   return Error{"LIGHTV_IMAGE_MOUNT", EINVAL, std::string(way), "set it to file, loop or unpacked, or unset it"};
 }
 
@@ -121,6 +121,14 @@ Result<ImageMount> mountImage(const std::string& path, const std::string& digest
   Error error = mount.error().wrap("mount image");
   if (error.hint.empty()) error.hint = hintFor(error.err, path);
   return error;
+}
+
+Result<ImageMount> mountForUser(const std::string& path, const std::string& digest, const std::string& unpackRoot) {
+  const Result<Fd> image = openFile(path, O_RDONLY | O_NONBLOCK);
+  if (!image) return image.error();
+  Result<ImageMount> mount =
+      finish(mountUnpacked(image->get(), digest, unpackRoot, UnpackFor::user), MountWay::unpacked);
+  return mount ? std::move(mount) : Result<ImageMount>(mount.error().wrap("mount image"));
 }
 
 }  // namespace lightv

@@ -8,6 +8,7 @@
 #include <climits>
 
 #include "image/header.hpp"
+#include "image/unpacked.hpp"
 #include "sys/file.hpp"
 #include "sys/hash.hpp"
 #include "sys/text.hpp"
@@ -168,6 +169,22 @@ Status ImageStore::untag(const std::string& name) const {
   return errno == ENOENT ? notFound(*normal) : Error{"untag image", errno, path};
 }
 
+Result<std::vector<std::string>> ImageStore::unpacked() const {
+  const Result<std::vector<std::string>> names = listDir(root_ + "/unpacked");
+  if (!names) return names.error().err == ENOENT ? Result(std::vector<std::string>()) : names;
+  std::vector<std::string> found;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kFilePrefix)) continue;
+    std::string digest = "sha256:" + name.substr(kFilePrefix.size());
+    if (isDigestText(digest)) found.push_back(std::move(digest));
+  }
+  return found;
+}
+
+Status ImageStore::removeUnpacked(const std::string& digest) const {
+  return lightv::removeUnpacked(root_ + "/unpacked", digest);
+}
+
 Status ImageStore::removeImage(const std::string& digest) const {
   if (!isDigestText(digest)) {
     return Error{"remove image", EINVAL, digest + ": must be sha256: and 64 hexadecimal digits"};
@@ -175,7 +192,7 @@ Status ImageStore::removeImage(const std::string& digest) const {
   if (::unlink(imagePath(digest).c_str()) < 0) {
     return errno == ENOENT ? notFound(digest) : Error{"remove image", errno, imagePath(digest)};
   }
-  if (Status unpacked = removeTree(root_ + "/unpacked/sha256-" + digest.substr(7)); !unpacked) return unpacked;
+  if (Status removed = removeUnpacked(digest); !removed) return removed;
   return syncDir(root_ + "/images");
 }
 

@@ -34,6 +34,10 @@ class ImageStore {
   /** Points NAME at a digest that is in the store; atomic, replaces. */
   [[nodiscard]] Status tag(const std::string& digest, const std::string& name) const;
   [[nodiscard]] Status untag(const std::string& name) const;
+  /** Digests of which there is an unpacked tree. */
+  [[nodiscard]] Result<std::vector<std::string>> unpacked() const;
+  /** Removes the unpacked tree of a digest alone; missing is fine. The caller has made sure that nobody uses it. */
+  [[nodiscard]] Status removeUnpacked(const std::string& digest) const;
   /** Removes the file of a digest. The caller has made sure that no name and no sandbox wants it. */
   [[nodiscard]] Status removeImage(const std::string& digest) const;
 

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "image/bytes.hpp"
 #include "image/erofs.hpp"
@@ -30,7 +31,7 @@ class FileSource : public ErofsSource {
 
 class Unpacker : public ErofsVisitor {
  public:
-  explicit Unpacker(int directory) : root_(directory) {}
+  Unpacker(int directory, UnpackFor who) : root_(directory), who_(who) {}
 
   Status beginDirectory(std::string_view name, const ErofsNode&) override {
     const std::string text(name);
@@ -48,7 +49,7 @@ class Unpacker : public ErofsVisitor {
   }
 
   Status endDirectory(const ErofsNode& node) override {
-    Status set = setAttributes(top(), node, path_);
+    Status set = setAttributes(top(), node, "");
     path_.resize(path_.size() - open_.back().pathBytes);
     open_.pop_back();
     return set;
@@ -58,12 +59,13 @@ class Unpacker : public ErofsVisitor {
     const std::string text(name);
     file_.reset(::openat(top(), text.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file_) return failed("create", text);
+    fileName_ = text;
     remember(node, text);
     return {};
   }
   Status fileData(std::string_view piece) override { return writeAll(file_.get(), piece, path_); }
   Status endFile(const ErofsNode& node) override {
-    Status set = setAttributes(file_.get(), node, path_);
+    Status set = setAttributes(file_.get(), node, fileName_);
     file_.reset();
     return set;
   }
@@ -77,6 +79,10 @@ class Unpacker : public ErofsVisitor {
 
   Status special(std::string_view name, const ErofsNode& node) override {
     const std::string text(name);
+    if (who_ == UnpackFor::user && (S_ISCHR(node.mode) || S_ISBLK(node.mode))) {
+      leftOut_.insert(node.nid);
+      return {};
+    }
     const dev_t device = makedev(node.deviceMajor, node.deviceMinor);
     if (::mknodat(top(), text.c_str(), node.mode, device) < 0) return failed("make node", text);
     remember(node, text);
@@ -85,6 +91,7 @@ class Unpacker : public ErofsVisitor {
 
   Status hardLink(std::string_view name, const ErofsNode& node) override {
     const std::string text(name);
+    if (leftOut_.contains(node.nid)) return {};
     const auto first = first_.find(node.nid);
     if (first == first_.end()) return Error{"unpack image: link", 0, path_ + text + ": its inode counts one link only"};
     // Every part of the remembered path was made here, as a directory: nothing in it can be a symbolic link.
@@ -100,11 +107,23 @@ class Unpacker : public ErofsVisitor {
 
   [[nodiscard]] int top() const { return open_.back().fd.get(); }
   [[nodiscard]] Error failed(const char* op, const std::string& name) const {
-    return Error{std::string("unpack image: ") + op, errno, path_ + name};
+    const int err = errno;
+    // EINVAL: the id has no name in the user namespace.
+    const bool beyond = who_ == UnpackFor::user && err == EINVAL && std::string_view(op) == "chown";
+    return Error{std::string("unpack image: ") + op, err, path_ + name,
+                 beyond ? "it belongs to an id beyond those that /etc/subuid and /etc/subgid give you" : ""};
   }
   // The path from the root, where linkat finds it again; path_ begins with the root's own "/".
   void remember(const ErofsNode& node, const std::string& name) {
     if (node.links > 1) first_[node.nid] = path_.substr(1) + name;
+  }
+
+  // Root of a user namespace may set no others (capabilities(7), xattr(7)), and overlayfs's own marks, which are user's
+  // there, would hide files or lead it astray: the image is its lowest layer, and nobody has checked where it is from.
+  [[nodiscard]] bool isWanted(const std::string& key) const {
+    if (who_ == UnpackFor::root) return true;
+    return key == "security.capability" || key.starts_with("system.posix_acl_") ||
+           (key.starts_with("user.") && !key.starts_with("user.overlay."));
   }
 
   // The owner first: chown(2) clears set-user-ID bits and security.capability. The time last.
@@ -112,6 +131,7 @@ class Unpacker : public ErofsVisitor {
     if (::fchown(fd, node.uid, node.gid) < 0) return failed("chown", name);
     if (::fchmod(fd, node.mode & 07777U) < 0) return failed("chmod", name);
     for (const auto& [key, value] : node.xattrs) {
+      if (!isWanted(key)) continue;
       if (::fsetxattr(fd, key.c_str(), value.data(), value.size(), 0) < 0) return failed("set attribute", key);
     }
     const timespec times[2] = {{0, UTIME_OMIT}, {node.mtime, static_cast<long>(node.mtimeNs)}};
@@ -125,6 +145,7 @@ class Unpacker : public ErofsVisitor {
     if (!S_ISLNK(node.mode) && ::fchmodat(top(), name.c_str(), node.mode & 07777U, 0) < 0) return failed("chmod", name);
     const std::string path = "/proc/self/fd/" + std::to_string(top()) + "/" + name;
     for (const auto& [key, value] : node.xattrs) {
+      if (!isWanted(key)) continue;
       if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) < 0) {
         return failed("set attribute", key);
       }
@@ -135,17 +156,20 @@ class Unpacker : public ErofsVisitor {
   }
 
   int root_;
+  UnpackFor who_;
   std::vector<OpenDirectory> open_;
   std::string path_;
   Fd file_;
+  std::string fileName_;
   std::unordered_map<std::uint64_t, std::string> first_;  // node to its first name
+  std::unordered_set<std::uint64_t> leftOut_;             // nodes that have no name here
 };
 
 }  // namespace
 
-Status unpackErofs(int imageFd, std::uint64_t erofsSize, int directoryFd) {
+Status unpackErofs(int imageFd, std::uint64_t erofsSize, int directoryFd, UnpackFor who) {
   FileSource source(imageFd);
-  Unpacker unpacker(directoryFd);
+  Unpacker unpacker(directoryFd, who);
   return walkErofs(source, erofsSize, unpacker);
 }
 

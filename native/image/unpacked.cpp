@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "image/image.hpp"
+#include "rootless/enter.hpp"
 #include "sys/file.hpp"
 #include "sys/hash.hpp"
 #include "sys/syscalls.hpp"
@@ -56,8 +57,19 @@ Result<Fd> makeTemporary(const std::string& unpackRoot, std::string& pathOut) {
   return made;
 }
 
-Status fill(int imageFd, std::uint64_t erofsSize, int directory, const std::string& path) {
-  if (Status unpacked = unpackErofs(imageFd, erofsSize, directory); !unpacked) return unpacked;
+std::string treeOf(const std::string& unpackRoot, const std::string& digest) {
+  return unpackRoot + "/sha256-" + digest.substr(7);
+}
+
+Status verify(int imageFd, const std::string& digest) {
+  const Result<ImageInfo> image = verifyImage(imageFd);
+  if (!image) return image.error();
+  if (image->digest == digest) return {};
+  return Error{"unpack image", EBADMSG, "its digest is " + image->digest + ", not " + digest, "", true};
+}
+
+Status fill(int imageFd, std::uint64_t erofsSize, int directory, const std::string& path, UnpackFor who) {
+  if (Status unpacked = unpackErofs(imageFd, erofsSize, directory, who); !unpacked) return unpacked;
   if (::syncfs(directory) < 0) return Error{"sync", errno, path};
   return {};
 }
@@ -65,17 +77,20 @@ Status fill(int imageFd, std::uint64_t erofsSize, int directory, const std::stri
 }  // namespace
 
 Result<std::string> ensureUnpacked(int imageFd, std::uint64_t erofsSize, const std::string& digest,
-                                   const std::string& unpackRoot) {
+                                   const std::string& unpackRoot, UnpackFor who) {
   if (!isDigestText(digest))
     return Error{"unpack image", EINVAL, digest + ": must be sha256: and 64 hexadecimal digits"};
-  std::string path = unpackRoot + "/sha256-" + digest.substr(7);
+  std::string path = treeOf(unpackRoot, digest);
   if (exists(path)) return path;
+  if (who == UnpackFor::user) {
+    if (Status verified = verify(imageFd, digest); !verified) return verified.error();
+  }
   if (Status made = makeDirs(unpackRoot); !made) return made.error();
   removeAbandoned(unpackRoot);
   std::string temporary;
   const Result<Fd> directory = makeTemporary(unpackRoot, temporary);
   if (!directory) return directory.error();
-  Status status = fill(imageFd, erofsSize, directory->get(), temporary);
+  Status status = fill(imageFd, erofsSize, directory->get(), temporary, who);
   // Renaming over a directory that is not empty fails: then another process has made the same tree meanwhile.
   if (status.ok() && ::rename(temporary.c_str(), path.c_str()) < 0) status = Error{"rename", errno, path};
   if (status.ok()) status = syncDir(unpackRoot);
@@ -83,6 +98,14 @@ Result<std::string> ensureUnpacked(int imageFd, std::uint64_t erofsSize, const s
   (void)removeTree(temporary).ok();
   if (exists(path)) return path;
   return status.error();
+}
+
+Status removeUnpacked(const std::string& unpackRoot, const std::string& digest) {
+  // By a name that removeAbandoned() knows: a power cut in the middle leaves no half of a tree to run from.
+  const std::string gone = unpackRoot + "/" + std::string(kTemporary) + "gone-" + digest.substr(7);
+  if (::rename(treeOf(unpackRoot, digest).c_str(), gone.c_str()) < 0 && errno != ENOENT && errno != ENOTEMPTY)
+    return Error{"rename", errno, treeOf(unpackRoot, digest)};
+  return removeTreeOfIds(gone);
 }
 
 }  // namespace lightv

@@ -74,7 +74,9 @@ struct Start {
 
 Result<Launched> launchIn(const Spec& spec, const SandboxFiles& files, Execution& execution, const Start& start,
                           bool userXattr) {
-  const Result<ImageMount> image = mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
+  const bool rootless = spec.userns == UserNamespace::rootless;
+  const Result<ImageMount> image = rootless ? mountForUser(spec.imagePath, spec.imageDigest, files.unpackRoot())
+                                            : mountImage(spec.imagePath, spec.imageDigest, files.unpackRoot());
   if (!image) return image.error();
   Result<LaunchParts> parts = gatherParts(spec, files.directory(), image->mount.get(), execution);
   if (!parts) return parts.error();
@@ -143,7 +145,7 @@ Result<Execution> execute(const Spec& asked, const SandboxFiles& files, Terminal
   const std::function<Status()> once = [&]() -> Status {
     return std::exchange(isDone, true) || !meanwhile ? Status() : meanwhile();
   };
-  Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, execution.warnings);
+  Result<Cgroup> cgroup = Cgroup::create(placeOf(spec), spec.id, spec.limits, execution.warnings);
   if (!cgroup) return cgroup.error();
   execution.cgroup = std::move(*cgroup);
   Result<Launched> launched = launchSomehow(spec, files, execution, {pipes, size, forerunner, once}, had);

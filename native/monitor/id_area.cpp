@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string_view>
+#include <utility>
 
 #include "core/user_namespace.hpp"
+#include "rootless/subordinate_ids.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -17,40 +18,8 @@ constexpr std::uint64_t kDefaultFirst = 0x70000000, kDefaultEnd = 0x7FFE0000;
 constexpr std::uint64_t kLastEnd = 0xFFFF0000;
 constexpr std::size_t kMostFileBytes = 4U << 20;
 
-/** Half open. */
-struct Ids {
-  std::uint64_t first = 0, end = 0;
-};
-
-struct Grant {
-  std::string name;
-  Ids ids;
-};
-
-/** Lines `name:first:count`; others are left out, as newuidmap(1) does. */
-std::vector<Grant> readGrants(const std::string& text) {
-  std::vector<Grant> grants;
-  for (const std::string& line : split(text, '\n')) {
-    const std::vector<std::string> fields = split(line, ':');
-    if (fields.size() != 3) continue;
-    const auto first = parseInteger<std::uint32_t>(fields[1]);
-    const auto count = parseInteger<std::uint32_t>(trim(fields[2]));
-    if (first && count && *count > 0) grants.push_back({fields[0], {*first, std::uint64_t{*first} + *count}});
-  }
-  return grants;
-}
-
-std::vector<Ids> grantsOf(const std::vector<Grant>& grants, std::string_view user) {
-  std::vector<Ids> own;
-  for (const Grant& grant : grants) {
-    const bool byNumber = user == "root" && grant.name == "0";
-    if (grant.name == user || byNumber) own.push_back(grant.ids);
-  }
-  return own;
-}
-
 /** Third fields of passwd(5) or group(5): one id each. */
-void addUsed(const std::string& text, std::vector<Ids>& taken) {
+void addUsed(const std::string& text, std::vector<IdRange>& taken) {
   for (const std::string& line : split(text, '\n')) {
     const std::vector<std::string> fields = split(line, ':');
     const auto id = fields.size() < 3 ? std::nullopt : parseInteger<std::uint32_t>(fields[2]);
@@ -58,11 +27,11 @@ void addUsed(const std::string& text, std::vector<Ids>& taken) {
   }
 }
 
-void addBases(Ids area, const std::vector<Ids>& taken, std::vector<std::uint32_t>& bases) {
+void addBases(IdRange area, const std::vector<IdRange>& taken, std::vector<std::uint32_t>& bases) {
   area.end = std::min(area.end, kLastEnd);
   for (std::uint64_t base = area.first; base + kIdRangeSize <= area.end; base += kIdRangeSize) {
     if (bases.size() == kMostRanges) return;
-    const bool isTaken = std::any_of(taken.begin(), taken.end(), [base](const Ids& ids) {
+    const bool isTaken = std::any_of(taken.begin(), taken.end(), [base](const IdRange& ids) {
       return ids.first < base + kIdRangeSize && base < ids.end;
     });
     // 0 is the host's root.
@@ -71,10 +40,10 @@ void addBases(Ids area, const std::vector<Ids>& taken, std::vector<std::uint32_t
 }
 
 /** What both kinds of ids have: a sandbox's users and groups have one range. */
-std::vector<std::uint32_t> commonBases(const std::vector<Ids>& users, const std::vector<Ids>& groups) {
+std::vector<std::uint32_t> commonBases(const std::vector<IdRange>& users, const std::vector<IdRange>& groups) {
   std::vector<std::uint32_t> bases;
-  for (const Ids& user : users) {
-    for (const Ids& group : groups)
+  for (const IdRange& user : users) {
+    for (const IdRange& group : groups)
       addBases({std::max(user.first, group.first), std::min(user.end, group.end)}, {}, bases);
   }
   // Entries may overlap: ranges that do would be two sandboxes' at once.
@@ -98,21 +67,21 @@ IdFiles readIdFiles() {
 }
 
 std::vector<std::uint32_t> idBases(const IdFiles& files) {
-  const std::vector<Grant> users = readGrants(files.subuid);
-  const std::vector<Grant> groups = readGrants(files.subgid);
-  for (const char* user : {"lightv", "root"}) {
-    const std::vector<Ids> ownUsers = grantsOf(users, user);
-    const std::vector<Ids> ownGroups = grantsOf(groups, user);
+  const std::vector<IdGrant> users = readGrants(files.subuid);
+  const std::vector<IdGrant> groups = readGrants(files.subgid);
+  for (const auto& [user, id] : {std::pair("lightv", ""), std::pair("root", "0")}) {
+    const std::vector<IdRange> ownUsers = grantsOf(users, user, id);
+    const std::vector<IdRange> ownGroups = grantsOf(groups, user, id);
     if (!ownUsers.empty() || !ownGroups.empty()) return commonBases(ownUsers, ownGroups);
   }
-  std::vector<Ids> taken;
-  for (const std::vector<Grant>* grants : {&users, &groups}) {
-    for (const Grant& grant : *grants) taken.push_back(grant.ids);
+  std::vector<IdRange> taken;
+  for (const std::vector<IdGrant>* grants : {&users, &groups}) {
+    for (const IdGrant& grant : *grants) taken.push_back(grant.ids);
   }
   addUsed(files.passwd, taken);
   addUsed(files.group, taken);
   // Most have nobody there, and each start asks.
-  std::erase_if(taken, [](const Ids& ids) { return ids.end <= kDefaultFirst || ids.first >= kDefaultEnd; });
+  std::erase_if(taken, [](const IdRange& ids) { return ids.end <= kDefaultFirst || ids.first >= kDefaultEnd; });
   std::vector<std::uint32_t> bases;
   addBases({kDefaultFirst, kDefaultEnd}, taken, bases);
   return bases;

@@ -10,6 +10,7 @@ namespace lightv {
 struct Paths {
   std::string root = "/var/lib/lightv";
   std::string run = "/run/lightv";
+  bool rootless = false;  // they are an ordinary user's (docs/rootless.md)
 };
 
 /** The paths that belong to one sandbox. */

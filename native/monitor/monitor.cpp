@@ -11,9 +11,10 @@
 #include <cstdlib>
 #include <vector>
 
-#include "core/cgroup_tree.hpp"
+#include "core/cgroup_place.hpp"
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
+#include "rootless/enter.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
 #include "sys/start_area.hpp"
@@ -78,13 +79,31 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
   Result<Spec> spec = readConfig(files);
   if (!spec) return refuse(socket.get(), spec.error());
   if (isAbandoned(socket.get())) return 1;
-  // First of all: what it makes, namespaces before all, is charged to the group that it is in, which may be the agent's.
-  if (Status joined = ensureMonitorGroup(spec->cgroupParent); !joined) return refuse(socket.get(), joined.error());
+  // First of all: what it makes, namespaces before all, is charged to its group, which may be the agent's.
+  if (Status joined = ensureMonitorGroup(placeOf(*spec)); !joined) return refuse(socket.get(), joined.error());
   (void)fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   Life life(files, std::move(*spec));
   if (!life.begin(std::move(socket), std::move(*message), *request, std::move(*lock))) return 1;
   life.serve();
   return 0;
+}
+
+/** With the request read first: what is closed with something unread in it is reset, and the answer with it. */
+int refuseUnread(const Error& error) {
+  (void)receiveMessage(kStartSocket);
+  return refuse(kStartSocket, error);
+}
+
+/** Comes back only when it can't. */
+int goInside(const Paths& paths, const std::string& id) {
+  if (Status entered = enterUserNamespace(); !entered) return refuseUnread(entered.error());
+  std::vector<std::string> words{"lightv", "--root", paths.root, "--runroot", paths.run, "__monitor", "--inside", id};
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  (void)execv("/proc/self/exe", argv.data());
+  return refuseUnread(Error{"execute", errno, "lightv in the user namespace"});
 }
 
 }  // namespace
@@ -127,7 +146,8 @@ int begin(const Paths& paths, const std::string& id) {
 }  // namespace
 
 // Whoever called shall have no child to wait for, and a session's leader could get a terminal by opening one.
-int monitorMain(const Paths& paths, const std::string& id) {
+int monitorMain(const Paths& paths, const std::string& id, bool inside) {
+  if (paths.rootless && !inside) return goInside(paths, id);
   prepareSignals();
   if (setsid() < 0 && errno != EPERM) return 1;
   const pid_t child = fork();

@@ -25,8 +25,12 @@ void settleAsMonitor(const std::string& title);
  * The monitor itself: what `lightv --root R --runroot R __monitor ID` calls at once, with nothing open but 0 to 2 on
  * /dev/null and kStartSocket, on which a "start" request waits. Leaves its parent (forks), takes the sandbox's lock,
  * starts it and stays until it has ended for good. Failures go to the socket. Returns the process's exit code.
+ *
+ * An ordinary user's makes its user namespace first and then executes this program anew, `inside` of it: else its
+ * memory were the first namespace's, and the user himself could not look into his sandboxes' PID 1, nor join them
+ * (ptrace(2), "Ptrace access mode checking").
  */
-int monitorMain(const Paths& paths, const std::string& id);
+int monitorMain(const Paths& paths, const std::string& id, bool inside = false);
 
 /**
  * The same from a fork, for the child of a vfork(2), which has its parent's memory and holds him up: opens a session,

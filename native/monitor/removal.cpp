@@ -8,6 +8,7 @@
 
 #include "monitor/bounded_layer.hpp"
 #include "monitor/id_ranges.hpp"
+#include "rootless/enter.hpp"
 #include "sys/directory_lock.hpp"
 #include "sys/file.hpp"
 
@@ -76,7 +77,7 @@ bool hasVolumesMark(const std::string& directory) {
 Status deleteHidden(const SandboxFiles& files, std::uint32_t idBase) {
   releaseIds(files, idBase);
   unmountLayer(files.goneDirectory());
-  if (Status removed = removeTree(files.goneDirectory()); !removed) return removed;
+  if (Status removed = removeTreeOfIds(files.goneDirectory()); !removed) return removed;
   return removeTree(files.runDirectory());
 }
 
@@ -91,7 +92,7 @@ std::vector<std::string> anonymousVolumes(const Spec& spec) {
 Status deleteVolumes(const Paths& paths, const std::vector<std::string>& names) {
   Status first;
   for (const std::string& name : names) {
-    Status removed = removeTree(paths.root + "/volumes/" + name);
+    Status removed = removeTreeOfIds(paths.root + "/volumes/" + name);
     if (!removed && first.ok()) first = removed;
   }
   return first;

@@ -2,30 +2,20 @@
  * A program that tries every way out it knows, run in sandboxes as they are by default (test/fault/attack). Each attack must be held
  * off; that the attacks are real shows in a privileged sandbox, where they get through.
  */
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { globSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { type Attempt, buildAttacker, readAttempts } from "#test/lib/attacker.ts";
 import { Box } from "#test/lib/command.ts";
 import { busyboxImage, imagesUnavailable } from "#test/lib/images.ts";
 import { Runtime } from "#test/lib/runtime.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 
 const test = suite("fault/attack");
-const sources = join(dirname(fileURLToPath(import.meta.url)), "attack");
-/** Fewer lines than this, and the attacker has ended early. */
-const ATTACKS = 86;
 /** What a privileged sandbox lets through on any kernel: mounts, namespaces, keyrings, modules, devices… */
 const REAL = 30;
-
-interface Attempt {
-  readonly name: string;
-  readonly reached: boolean;
-  readonly line: string;
-}
 
 let box: Box | undefined;
 
@@ -33,8 +23,7 @@ test.before(async () => {
   if ((Box.unavailable() ?? imagesUnavailable()) !== undefined) return;
   box = new Box();
   const attacker = join(box.directory, "attacker");
-  const files = globSync("*.cpp", { cwd: sources }).map((file) => join(sources, file));
-  execFileSync("g++", ["-std=c++20", "-O1", "-static", "-s", "-o", attacker, ...files]);
+  buildAttacker(attacker);
   await busyboxImage(box.root, { name: "attack", files: { "/bin/attacker": readFileSync(attacker) } });
 });
 test.after(() => box?.close());
@@ -44,9 +33,7 @@ async function attack(t: TestContext, ...flags: readonly string[]): Promise<Atte
   if (box === undefined) return t.skip(Box.unavailable() ?? imagesUnavailable() ?? "no box");
   const { code, stdout, stderr } = await box.lightv(["run", "--rm", ...flags, "attack", "/bin/attacker"], { timeoutMs: 120_000 });
   assert.is(code, 0, stderr);
-  const lines = stdout.split("\n").filter((line) => line !== "");
-  assert.ok(lines.length >= ATTACKS, `only ${lines.length} attacks were made: ${lines.at(-1)}`);
-  return lines.map((line) => ({ name: line.replace(/^\w+ /, ""), reached: line.startsWith("reached "), line }));
+  return readAttempts(stdout);
 }
 
 for (const [who, flags] of [

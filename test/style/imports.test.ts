@@ -123,15 +123,16 @@ test("plan files are pure: no clock, file, network, random or log", () => {
 /** Native layers, by #include "layer/…". */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sys: [],
-  core: ["sys", "init"],
+  rootless: ["sys"],
+  core: ["sys", "rootless", "init"],
   init: ["sys"],
-  image: ["sys"],
-  monitor: ["sys", "core", "init", "image"],
-  engine: ["sys", "core", "init", "image", "monitor"],
+  image: ["sys", "rootless"],
+  monitor: ["sys", "rootless", "core", "init", "image"],
+  engine: ["sys", "rootless", "core", "init", "image", "monitor"],
   pool: ["sys", "core", "image", "monitor", "engine"],
   slots: ["sys"],
   entry: ["sys"],
-  cli: ["sys", "core", "image", "monitor", "engine", "pool", "slots", "entry"],
+  cli: ["sys", "rootless", "core", "image", "monitor", "engine", "pool", "slots", "entry"],
   addon: ["sys", "core", "image", "engine"],
 };
 

@@ -1,0 +1,29 @@
+/** The program that tries every way out of a sandbox that it knows (test/fault/attack), and what it says. */
+import { execFileSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import * as assert from "uvu/assert";
+import { TOP } from "./command.ts";
+
+/** Fewer lines than this, and the attacker has ended early. */
+const ATTACKS = 86;
+
+export interface Attempt {
+  readonly name: string;
+  readonly reached: boolean;
+  readonly line: string;
+}
+
+/** Builds it as one static file. */
+export function buildAttacker(path: string): void {
+  const sources = join(TOP, "test/fault/attack");
+  const files = globSync("*.cpp", { cwd: sources }).map((file) => join(sources, file));
+  execFileSync("g++", ["-std=c++20", "-O1", "-static", "-s", "-o", path, ...files]);
+}
+
+/** A line each. */
+export function readAttempts(stdout: string): Attempt[] {
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  assert.ok(lines.length >= ATTACKS, `only ${lines.length} attacks were made: ${lines.at(-1)}`);
+  return lines.map((line) => ({ name: line.replace(/^\w+ /, ""), reached: line.startsWith("reached "), line }));
+}
