@@ -4,6 +4,7 @@ import { errnoOf, messageOf } from "#agent/lib/errors.ts";
 import { parseMeminfo } from "#agent/lib/meminfo.ts";
 import type { SupervisorParts } from "./ports.ts";
 import { climb, describeReading, GROUND, isCalm, type Ladder, type Reading } from "./pressure.ts";
+import { protectedCacheBytes } from "./protected-cache.ts";
 
 /** As long as all is well: each look brings pages of the program back into memory, which is what there is to be spared. */
 const CALM_INTERVAL_MS = 15_000;
@@ -56,14 +57,15 @@ export class PressureWatch {
 }
 
 /** This machine's own numbers. Without pressure stall information (CONFIG_PSI, or psi=0) only what is available. */
-export async function readPressure(proc = "/proc"): Promise<Reading> {
+export async function readPressure(proc = "/proc", cgroups = "/sys/fs/cgroup"): Promise<Reading> {
   const { memoryTotalBytes, memoryAvailableBytes } = parseMeminfo(await readFile(`${proc}/meminfo`, "utf8"));
+  const availableBytes = Math.max(0, memoryAvailableBytes - (await protectedCacheBytes(proc, cgroups)));
   const text = await readFile(`${proc}/pressure/memory`, "utf8").catch((error: unknown) => {
     // EOPNOTSUPP: compiled in, but switched off.
     if (["ENOENT", "EOPNOTSUPP", "ENOTSUP"].includes(errnoOf(error) ?? "")) return "";
     throw error;
   });
-  return { ...parsePressure(text), availableBytes: memoryAvailableBytes, totalBytes: memoryTotalBytes };
+  return { ...parsePressure(text), availableBytes, totalBytes: memoryTotalBytes };
 }
 
 export function parsePressure(text: string): Pick<Reading, "someAvg10" | "fullAvg10"> {

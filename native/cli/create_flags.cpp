@@ -65,13 +65,6 @@ Status setOomScore(CreateOptions& options, View value) {
   return {};
 }
 
-Status setShmSize(CreateOptions& options, View value) {
-  const auto size = parseSize(value);
-  if (!size || *size == 0) return invalidValue("shm-size", value, "a size such as 64m");
-  specOf(options).shmSizeBytes = *size;
-  return {};
-}
-
 Status setLogDriver(CreateOptions& options, View value) {
   if (value != "none" && value != "cri") return invalidValue("log-driver", value, "cri or none");
   specOf(options).log.enabled = value == "cri";
@@ -191,7 +184,10 @@ constexpr Flag kCreateFlags[] = {
        specOf(o).readOnlyRoot = v == "true";
        return {};
      }},
-    {.name = "shm-size", .value = "BYTES", .help = "Size of /dev/shm (64m)", .apply = setShmSize},
+    {.name = "shm-size",
+     .value = "BYTES",
+     .help = "Size of /dev/shm (64m)",
+     .apply = [](CreateOptions& o, View v) { return setShmSize(specOf(o), v); }},
     {.name = "device",
      .value = "PATH",
      .help = "Let it use a device of the host",

@@ -37,6 +37,7 @@ Error invalidValue(std::string_view flag, std::string_view value, const std::str
 Status addVolume(Spec& spec, std::string_view value);               // -v SOURCE:TARGET[:ro]
 Status addMount(Spec& spec, std::string_view value);                // --mount type=…,source=…,target=…
 Status addTmpfs(Spec& spec, std::string_view value);                // --tmpfs PATH[:size=…,mode=…]
+Status setShmSize(Spec& spec, std::string_view value);              // --shm-size BYTES
 Status addUlimit(Spec& spec, std::string_view value);               // --ulimit NAME=SOFT[:HARD]
 Status setRestart(CreateOptions& options, std::string_view value);  // --restart on-failure:3
 Status addSysctl(Spec& spec, std::string_view value);               // --sysctl KEY=VALUE

@@ -127,6 +127,13 @@ Status addMount(Spec& spec, View value) {
   return {};
 }
 
+Status setShmSize(Spec& spec, View value) {
+  const auto size = parseSize(value);
+  if (!size || *size == 0) return invalidValue("shm-size", value, "a size such as 64m");
+  spec.shmSizeBytes = *size;
+  return {};
+}
+
 Status addTmpfs(Spec& spec, View value) {
   const std::size_t colon = value.find(':');
   Mount mount{.kind = MountKind::tmpfs, .target = std::string(value.substr(0, colon))};

@@ -6,6 +6,32 @@ namespace lightv::cli {
 
 namespace {
 
+/** Only a size: mode and ro are of its making. */
+Status setTmpfsSize(CreateOptions& options, std::string_view value) {
+  Spec parsed;
+  if (Status added = addTmpfs(parsed, value); !added) return added;
+  const Mount& mount = parsed.mounts.front();
+  if (mount.sizeBytes == 0 || mount != Mount{.kind = mount.kind, .target = mount.target, .sizeBytes = mount.sizeBytes})
+    return invalidValue("tmpfs", value, "PATH:size=BYTES, with the path of a tmpfs that it has");
+  options.request.spec.mounts.push_back(mount);
+  return {};
+}
+
+constexpr Flag kUpdateFlags[] = {
+    {.name = "tmpfs", .value = "PATH:size=BYTES", .help = "New size of a tmpfs that it has", .apply = setTmpfsSize},
+    {.name = "shm-size",
+     .value = "BYTES",
+     .help = "New size of /dev/shm",
+     .apply = [](CreateOptions& o, std::string_view v) { return setShmSize(o.request.spec, v); }},
+};
+
+std::vector<TmpfsSize> tmpfsSizesOf(const Parsed& parsed, const Spec& spec) {
+  std::vector<TmpfsSize> sizes;
+  for (const Mount& mount : spec.mounts) sizes.push_back({mount.target, mount.sizeBytes});
+  if (parsed.has("shm-size")) sizes.push_back({"/dev/shm", spec.shmSizeBytes});
+  return sizes;
+}
+
 int runUpdate(const Engine& engine, const Parsed& parsed) {
   if (parsed.values.empty())
     return fail(parsed, Error{"nothing to change: give a flag such as --memory, --cpus or --restart"});
@@ -26,6 +52,7 @@ int runUpdate(const Engine& engine, const Parsed& parsed) {
     if (parsed.has("log-opt")) change.log = spec.log;
     if (parsed.has("ulimit")) change.rlimits = spec.rlimits;
     if (parsed.has("storage-opt")) change.storageSizeBytes = spec.storageSizeBytes;
+    change.tmpfsSizes = tmpfsSizesOf(parsed, spec);
     return engine.update(id, change);
   });
 }
@@ -36,7 +63,10 @@ constinit const Verb kUpdate = {.name = "update",
                                 .group = Group::manage,
                                 .usage = "[OPTIONS] SANDBOX [SANDBOX...]",
                                 .summary = "Change budgets and the restart policy of sandboxes, also running ones",
-                                .flags = [] { return FlagTables{limitFlags()}; },
+                                .flags =
+                                    [] {
+                                      return FlagTables{limitFlags(), kUpdateFlags};
+                                    },
                                 .minArgs = 1,
                                 .maxArgs = kMany,
                                 .offer = Offer::sandbox,

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "core/monitors_reserve.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -69,6 +70,7 @@ Status ensureMonitorGroup(const CgroupPlace& place, const std::string& mountPoin
     const std::string own = membership ? ownCgroup(*membership, hierarchy) : std::string();
     if (own == "/" || own == group) continue;
     if (Status made = makeCgroup(hierarchy, group, warnings); !made) return made;
+    protectMonitors(hierarchy, place.parent, warnings);
     const Status moved = writeControlFile(hierarchy.mount + group + "/" + selfJoinFile(hierarchy), "0");
     if (moved.ok()) continue;
     Error error = moved.error();

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "core/monitors_reserve.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
 
@@ -27,20 +28,6 @@ std::string pathIn(std::string_view membership, std::string_view controllers) {
     if (parts.size() == 3 && parts[1] == controllers) return parts[2];
   }
   return {};
-}
-
-/**
- * Of v2 alone: v1 has no such thing. Each group on the way must have it, as a child's counts no further than its
- * parent's (cgroup-v2.rst, memory.min); the units above say it themselves. A kernel without memory control has no such
- * file.
- */
-void protectMonitors(const CgroupHierarchy& hierarchy, const std::string& parent, std::vector<std::string>& warnings) {
-  if (!hierarchy.v2) return;
-  for (const std::string& group : {parent, parent + "/monitors"}) {
-    const Status written =
-        writeControlFile(hierarchy.mount + group + "/memory.min", std::to_string(kMonitorsReserveBytes));
-    if (!written && written.error().err != ENOENT) warnings.push_back(written.error().message());
-  }
 }
 
 }  // namespace
@@ -77,7 +64,7 @@ Result<std::string> unitCgroup(std::string_view membership) {
 
 Status delegateCgroup(const Paths& paths, const std::string& unit, std::vector<std::string>& warnings,
                       const std::string& mountPoint) {
-  const std::string parent = unit + "/sandboxes";
+  const std::string parent = unit + kDelegatedGroup;
   for (const CgroupHierarchy& hierarchy : findCgroupHierarchies(mountPoint)) {
     if (Status made = makeCgroup(hierarchy, parent + "/monitors", warnings); !made) return made;
     protectMonitors(hierarchy, parent, warnings);

@@ -1,7 +1,6 @@
 // Below which cgroup sandboxes live when nobody says otherwise, and how a service manager's unit becomes that cgroup.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,9 +12,6 @@ namespace lightv {
 
 /** Where no service manager has handed a subtree to us. */
 inline constexpr const char* kPlainCgroupParent = "/lightv";
-
-/** Memory that is never taken from the monitors, all together (configs/systemd/lightv.slice has the sum of all). */
-inline constexpr std::uint64_t kMonitorsReserveBytes = 8U << 20;
 
 /** Where the delegated parent is written: a line with an absolute path. */
 std::string cgroupParentFile(const Paths& paths);

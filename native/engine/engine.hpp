@@ -11,6 +11,7 @@
 #include "core/cgroup.hpp"
 #include "core/launch.hpp"
 #include "core/spec.hpp"
+#include "core/tmpfs_size.hpp"
 #include "image/store.hpp"
 #include "monitor/layout.hpp"
 #include "monitor/records.hpp"
@@ -97,6 +98,7 @@ struct SandboxChange {
   std::optional<LogOptions> log = {};
   std::optional<std::vector<Rlimit>> rlimits = {};
   std::optional<std::uint64_t> storageSizeBytes = {};
+  std::vector<TmpfsSize> tmpfsSizes = {};
 };
 
 class Engine {

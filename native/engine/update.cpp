@@ -69,12 +69,19 @@ Status limitProcesses(const Cgroup& cgroup, const std::vector<Rlimit>& rlimits) 
 }
 
 /** The monitor first, which alone may say that there is no room; what it took is harmless when the rest fails. */
-Status changeRunning(const SandboxFiles& files, const Spec& spec, const SandboxChange& change) {
+Status changeRunning(const SandboxFiles& files, const SandboxInfo& info, const SandboxChange& change) {
+  const Spec& spec = info.spec;
   const bool grows = change.storageSizeBytes && *change.storageSizeBytes != spec.storageSizeBytes;
   if (change.log || grows) {
     ControlRequest request{.op = ControlOp::change, .log = change.log};
     if (grows) request.storageBytes = change.storageSizeBytes;
     if (Status asked = ask(files, request); !asked) return asked;
+  }
+  if (!change.tmpfsSizes.empty() && spec.userns == UserNamespace::rootless) {
+    return Error{"update", EPERM, "only root changes a tmpfs of a running sandbox", "stop it first", true};
+  }
+  for (const TmpfsSize& size : change.tmpfsSizes) {
+    if (Status resized = resizeTmpfs(info.initPid, size, spec.mounts); !resized) return resized;
   }
   const Cgroup cgroup = Cgroup::open(placeOf(spec), spec.id);
   if (change.rlimits) {
@@ -126,10 +133,12 @@ Status Engine::update(const std::string& id, const SandboxChange& change) const 
                  true};
   }
   if (Status fits = checkStorage(*info, change); !fits) return fits;
+  Spec resized = info->spec;
+  if (Status known = setTmpfsSizes(resized, change.tmpfsSizes); !known) return known;
   const bool runs = info->status == SandboxStatus::running || info->status == SandboxStatus::paused;
   // The kernel first: what it refuses must not stand in the configuration.
   if (runs) {
-    if (Status done = changeRunning(files, info->spec, change); !done) return done;
+    if (Status done = changeRunning(files, *info, change); !done) return done;
   }
   Status written = changeConfig(files, [&](Spec& spec) -> Status {
     if (change.limits) spec.limits = *change.limits;
@@ -137,7 +146,7 @@ Status Engine::update(const std::string& id, const SandboxChange& change) const 
     if (change.log) spec.log = *change.log;
     if (change.rlimits) spec.rlimits = *change.rlimits;
     if (change.storageSizeBytes) spec.storageSizeBytes = *change.storageSizeBytes;
-    return {};
+    return setTmpfsSizes(spec, change.tmpfsSizes);
   });
   if (!written || !change.restart) return written;
   return ask(files, {.op = ControlOp::restartPolicy, .restart = *change.restart});

@@ -74,6 +74,9 @@ inline int moveMount(int fromDir, const char* from, int toDir, const char* to, u
 inline int fsOpen(const char* type) {
   return isMissing(Call::fsopen) ? -1 : static_cast<int>(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
 }
+inline int fsPick(int fd) {
+  return static_cast<int>(::syscall(SYS_fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH));
+}
 inline int fsConfig(int fd, unsigned command, const char* key, const void* value, int aux) {
   return static_cast<int>(::syscall(SYS_fsconfig, fd, command, key, value, aux));
 }

@@ -1,5 +1,5 @@
 /** What sandboxes may leave behind on a machine, counted from the kernel's own lists. Machine-wide: run such tests alone. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Census {
@@ -29,7 +29,7 @@ export function census(): Census {
 export function cgroupDirectories(): string[] {
   const found: string[] = [];
   const walk = (directory: string, depth: number): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    for (const entry of entriesOf(directory)) {
       if (!entry.isDirectory()) continue;
       const path = join(directory, entry.name);
       if (depth > 1 || path.includes("/lightv/")) found.push(path);
@@ -42,6 +42,16 @@ export function cgroupDirectories(): string[] {
   }
   if (existsSync(join(CGROUP_ROOT, "lightv"))) walk(join(CGROUP_ROOT, "lightv"), 2);
   return found.filter((path) => !path.endsWith("/monitors"));
+}
+
+/** None where the directory went meanwhile: what is counted is being taken down while it is looked at. */
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENODEV") return [];
+    throw error;
+  }
 }
 
 function pids(): number[] {

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "#agent/lib/errors.ts";
+import { unmount } from "./unmount.ts";
 
 export class SmallDisk {
   readonly directory: string;
@@ -41,6 +42,6 @@ export class SmallDisk {
   }
 
   unmount(): void {
-    execFileSync("umount", [this.directory]);
+    unmount(this.directory);
   }
 }

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SmallDisk } from "./small-disk.ts";
+import { unmount } from "./unmount.ts";
 
 export class SmallExt4 {
   readonly directory: string;
@@ -49,7 +50,7 @@ export class SmallExt4 {
   }
 
   unmount(): void {
-    execFileSync("umount", [this.directory]);
+    unmount(this.directory);
     execFileSync("losetup", ["-d", this.device]);
     this.#memory.unmount();
   }

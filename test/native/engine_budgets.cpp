@@ -1,6 +1,7 @@
 // Budgets of a sandbox that are no cgroup's: the writable layer's size, the log's rate, limits of its processes.
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 
 #include "engine_fixture.hpp"
 #include "monitor/bounded_layer.hpp"
@@ -33,6 +34,32 @@ bool canBound() {
   if (overlay && !*overlay && (exists("/sbin/mkfs.ext4") || exists("/usr/sbin/mkfs.ext4"))) return true;
   MESSAGE("skipped: needs mkfs.ext4, and a directory that is not on an overlay");
   return false;
+}
+
+/** A tmpfs of the host's. */
+class HostTmpfs {
+ public:
+  HostTmpfs() { mounted_ = ::mount("tmpfs", path().c_str(), "tmpfs", 0, "size=2m") == 0; }
+  HostTmpfs(const HostTmpfs&) = delete;
+  HostTmpfs& operator=(const HostTmpfs&) = delete;
+  ~HostTmpfs() {
+    if (mounted_) (void)::umount2(path().c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] const std::string& path() const { return directory_.path(); }
+
+ private:
+  lvtest::TempDir directory_;
+  bool mounted_ = false;
+};
+
+std::uint64_t sizeOf(const std::string& path) {
+  struct statfs fs {};
+  return ::statfs(path.c_str(), &fs) == 0 ? fs.f_blocks * static_cast<std::uint64_t>(fs.f_bsize) : 0;
+}
+
+std::uint64_t usedOf(const std::string& path) {
+  struct statfs fs {};
+  return ::statfs(path.c_str(), &fs) == 0 ? (fs.f_blocks - fs.f_bfree) * static_cast<std::uint64_t>(fs.f_bsize) : 0;
 }
 
 }  // namespace
@@ -140,6 +167,41 @@ TEST_CASE("budget: a running layer grows where the kernel lets it, and shrinks n
   }
   const std::string other = home.run(home.request({"/bin/sleep", "1000"}));
   CHECK(home.engine().update(other, {.storageSizeBytes = kSize}).error().err == EINVAL);
+}
+
+TEST_CASE("budget: a tmpfs of a running sandbox takes another size, and nothing else that lies there does") {
+  if (!canRun()) return;
+  const Home home;
+  const HostTmpfs hosts;
+  for (const UserNamespace users : {UserNamespace::host, UserNamespace::automatic}) {
+    // What a workload can do: exchange the directories above, so that the host's own lies where its tmpfs lay.
+    CreateRequest request = home.shell(
+        "trap 'busybox mv /a /c && busybox mv /b /a; echo \"moved: $?\"' USR1;"
+        "dd if=/dev/zero of=/a/own/full bs=1M count=3; while :; do sleep 0.05; done");
+    request.spec.userns = users;
+    request.spec.mounts = {{.kind = MountKind::tmpfs, .target = "/a/own", .sizeBytes = 4U << 20},
+                           {.kind = MountKind::bind, .source = hosts.path(), .target = "/b/own"}};
+    const std::string id = home.run(std::move(request));
+    const std::string inside = "/proc/" + std::to_string(home.info(id).initPid) + "/root";
+    REQUIRE(home.engine().update(id, {.tmpfsSizes = {{"/a/own", 8U << 20}, {"/dev/shm", 1U << 20}}}).ok());
+    CHECK(sizeOf(inside + "/a/own") == 8U << 20);
+    CHECK(sizeOf(inside + "/dev/shm") == 1U << 20);
+    CHECK(home.info(id).spec.mounts[0].sizeBytes == 8U << 20);
+    CHECK(home.info(id).spec.shmSizeBytes == 1U << 20);
+
+    CHECK(home.engine().update(id, {.tmpfsSizes = {{"/b/own", 8U << 20}}}).error().err == EINVAL);
+    REQUIRE(eventually([&] { return usedOf(inside + "/a/own") == 3U << 20; }));
+    CHECK(home.engine().update(id, {.tmpfsSizes = {{"/a/own", 1U << 20}}}).error().err == EBUSY);
+
+    REQUIRE(home.engine().kill(id, SIGUSR1).ok());
+    REQUIRE(eventually([&] { return home.log(id).find("moved: ") != std::string::npos; }));
+    CHECK(home.log(id).find("moved: 0") != std::string::npos);
+    const std::uint64_t before = sizeOf(hosts.path());
+    CHECK(home.engine().update(id, {.tmpfsSizes = {{"/a/own", 64U << 20}}}).error().err == EINVAL);
+    CHECK(sizeOf(hosts.path()) == before);
+    CHECK(home.info(id).spec.mounts[0].sizeBytes == 8U << 20);
+    REQUIRE(home.engine().remove(id, true, true).ok());
+  }
 }
 
 TEST_CASE("budget: a running sandbox takes another log rate and other limits of its processes") {

@@ -93,6 +93,7 @@ TEST_CASE("engine: a layer with a bound is on disk on an overlay too, and is the
   const Home home(overlaid.path());
   CreateRequest request = shellOf(home, "[ -e /data/mine ] && echo again; echo x >/data/mine && cat /data/mine");
   request.spec.storageSizeBytes = 16U << 20;
+  request.usernsGiven = true;  // as above
   const std::string id = home.make(std::move(request));
   CHECK(outputOf(home, id).ends_with(" stdout F x\n"));
   CHECK(lvtest::unexpected(home.info(id).warnings).empty());

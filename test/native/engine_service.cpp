@@ -2,6 +2,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "core/monitors_reserve.hpp"
 #include "engine/cgroup_parent.hpp"
 #include "engine/exec_request.hpp"
 #include "engine/merge.hpp"
@@ -121,13 +122,24 @@ TEST_CASE("service: the monitors' memory is kept for them, where the kernel can"
   REQUIRE(makeDirs(parent + "/monitors", 0755).ok());
   for (const char* file : {"/cgroup.procs", "/cgroup.subtree_control"}) REQUIRE(writeFileAtomic(mount + file, "").ok());
   REQUIRE(writeFileAtomic(mount + "/cgroup.controllers", "memory pids\n").ok());
-  for (const std::string& group : {parent, parent + "/monitors"}) {
-    REQUIRE(writeFileAtomic(group + "/memory.min", "").ok());
-  }
+  const std::vector<std::string> groups{mount + "/u.slice/u.service", parent, parent + "/monitors"};
+  const auto areNew = [&] {
+    for (const std::string& group : groups) REQUIRE(writeFileAtomic(group + "/memory.min", "0\n").ok());
+  };
+  const auto areKept = [&] {
+    return std::all_of(groups.begin(), groups.end(),
+                       [](const std::string& group) { return *readFile(group + "/memory.min") == "8388608"; });
+  };
+  areNew();
   std::vector<std::string> warnings;
   REQUIRE(delegateCgroup(paths, "/u.slice/u.service", warnings, mount).ok());
-  CHECK(*readFile(parent + "/memory.min") == "8388608");
-  CHECK(*readFile(parent + "/monitors/memory.min") == "8388608");
+  CHECK(areKept());
+
+  // A service manager takes a unit's groups away while nothing runs in them: the first monitor makes them again.
+  areNew();
+  protectMonitors({mount, true, {}}, "/u.slice/u.service/sandboxes", warnings);
+  CHECK(areKept());
+  CHECK(warnings.empty());
 }
 
 TEST_CASE("service: a spawn request keeps its words, and a hostile one is refused") {

@@ -86,6 +86,23 @@ test("update changes only what is named", async (t) => {
   await box.ok("rm", "-f", "tuned");
 });
 
+test("update gives a tmpfs and /dev/shm another size, and says what can't be", async (t) => {
+  fixture.need(t);
+  await box.ok("run", "-d", "--name", "tuned", "--tmpfs", "/scratch:size=2m", "box", "sleep", "100");
+  await box.ok("update", "--tmpfs", "/scratch:size=3m", "--shm-size", "1m", "tuned");
+  const sizes = await box.ok("exec", "tuned", "busybox", "df", "-k", "/scratch", "/dev/shm");
+  assert.equal(
+    sizes
+      .split("\n")
+      .slice(1)
+      .map((line) => Number(line.split(/\s+/)[1])),
+    [3072, 1024],
+  );
+  assert.match((await box.lightv(["update", "--tmpfs", "/none:size=3m", "tuned"])).stderr, /tuned has no tmpfs at \/none/);
+  assert.match((await box.lightv(["update", "--tmpfs", "/scratch:size=3m,ro", "tuned"])).stderr, /PATH:size=BYTES/);
+  await box.ok("rm", "-f", "tuned");
+});
+
 test("rm refuses what runs, -f does not, and the rest of a list is done all the same", async (t) => {
   fixture.need(t);
   await box.ok("run", "-d", "--name", "alive", "box", "sleep", "100");

@@ -1,7 +1,7 @@
 /** The ladder of what is done when memory is short, and what the supervisor makes of it. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as assert from "uvu/assert";
 import { climb, GROUND, type Ladder, type Reading, strainOf } from "#agent/supervisor/pressure.ts";
 import { parsePressure, readPressure } from "#agent/supervisor/pressure-watch.ts";
@@ -75,6 +75,33 @@ test("reads what the kernel writes, and does without what it does not have", asy
   assert.equal(await readPressure(proc), { someAvg10: 12.5, fullAvg10: 3.25, ...sizes });
   const real = await readPressure();
   assert.ok(real.totalBytes > 0 && real.availableBytes > 0);
+});
+
+test("what memory.min keeps is not counted as available: the cache within the protection, and no more of it", async (t) => {
+  const top = mkdtempSync(join(tmpdir(), "lightv-proc-"));
+  t.cleanup(() => rmSync(top, { recursive: true }));
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(top, path)), { recursive: true });
+    writeFileSync(join(top, path), text);
+  };
+  const unit = (name: string, minMib: number, currentMib: number, cacheMib: number): void => {
+    write(`cgroup/lightv.slice/${name}/memory.min`, `${minMib * MIB}\n`);
+    write(`cgroup/lightv.slice/${name}/memory.current`, `${currentMib * MIB}\n`);
+    write(`cgroup/lightv.slice/${name}/memory.stat`, `anon 4096\nfile ${cacheMib * MIB}\nfile_mapped 0\n`);
+  };
+  write("proc/meminfo", `MemTotal: ${512 * 1024} kB\nMemAvailable: ${50 * 1024} kB\n`);
+  const available = async (): Promise<number> => (await readPressure(join(top, "proc"), join(top, "cgroup"))).availableBytes / MIB;
+  assert.is(await available(), 50, "no cgroup v2 at all");
+  write("proc/self/cgroup", "1:name=systemd:/x\n0::/lightv.slice/lightvd.service\n");
+  assert.is(await available(), 50, "no such group");
+  unit("lightvd.service", 24, 22, 8);
+  assert.is(await available(), 42, "all of it within the protection");
+  unit("lightvd.service", 24, 30, 8);
+  assert.is(await available(), 48, "6 MiB of the cache are beyond it");
+  unit("lightv-runtime.service", 8, 200, 150);
+  unit("lightv-spawn.service", 0, 5, 5);
+  write("cgroup/lightv.slice/lightv-broken.service/memory.min", "8\n");
+  assert.is(await available(), 48, "others can be reclaimed, are not protected, or can't be read");
 });
 
 async function threeClasses(): Promise<Rig> {
