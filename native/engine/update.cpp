@@ -77,6 +77,9 @@ Status changeRunning(const SandboxFiles& files, const SandboxInfo& info, const S
     if (grows) request.storageBytes = change.storageSizeBytes;
     if (Status asked = ask(files, request); !asked) return asked;
   }
+  if (!change.tmpfsSizes.empty() && spec.userns == UserNamespace::rootless) {
+    return Error{"update", EPERM, "only root changes a tmpfs of a running sandbox", "stop it first", true};
+  }
   for (const TmpfsSize& size : change.tmpfsSizes) {
     if (Status resized = resizeTmpfs(info.initPid, size, spec.mounts); !resized) return resized;
   }

@@ -187,6 +187,8 @@ test("a limit that nothing can enforce is refused, one that the image wishes is 
   await user.ok("run", "-d", "--name", "free", image, "sleep", "1000");
   const changed = await user.lightv(["update", "-m", "64m", "free"]);
   assert.match(changed.stderr, /you have no cgroup with the controller "memory"/);
+  const resized = await user.lightv(["update", "--shm-size", "8m", "free"]);
+  assert.match(resized.stderr, /only root changes a tmpfs of a running sandbox/);
   const paused = await user.lightv(["pause", "free"]);
   assert.match(paused.stderr, /no cgroup that freezes is delegated to you/);
   const missing = await user.ok("info", "-f", "{{.Rootless}} {{.Missing}}");
