@@ -60,12 +60,13 @@ const AVAILABLE = `$(( ($(awk '/^MemAvailable/{print $2}' /proc/meminfo) - $(for
   done | awk '{s += $1} END{print s}')) * 1000 / $(awk '/^MemTotal/{print $2}' /proc/meminfo) ))`;
 
 /**
- * In a tmpfs, which the kernel can't take back, and which belongs to no app. Once: a hog that took what each step of the agent gives back
- * would leave nothing to be seen but the kernel's last resort.
+ * In a tmpfs, which the kernel can't take back, and which belongs to no app: until it has been short for five seconds. Once: a hog that took
+ * what each step of the agent gives back would leave nothing to be seen but the kernel's last resort.
  */
-const FILL = `mkdir -p /mnt/hog && mount -t tmpfs -o size=100% hog /mnt/hog; i=0
-  while [ ${AVAILABLE} -ge 25 ] && [ "$(awk '/^some/{sub("avg10=", "", $2); print ($2 >= 40)}' /proc/pressure/memory)" = 0 ]; do
-    i=$((i+1)); dd if=/dev/zero of=/mnt/hog/$i bs=512k count=1 2>/dev/null || break
+const FILL = `mkdir -p /mnt/hog && mount -t tmpfs -o size=100% hog /mnt/hog; i=0; short=0
+  while [ $short -lt 5 ]; do
+    if [ ${AVAILABLE} -lt 25 ]; then short=$((short+1)); sleep 1; continue; fi
+    i=$((i+1)); short=0; dd if=/dev/zero of=/mnt/hog/$i bs=512k count=1 2>/dev/null || break
   done; echo "$i halves of a MiB, ${AVAILABLE} of 1000 available"; grep -e MemTotal -e MemAvailable /proc/meminfo`;
 
 const phaseOf = async (app: string): Promise<string> => (await site.reported(device.name, app, () => true, device.within(30))).phase;
