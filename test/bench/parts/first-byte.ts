@@ -61,7 +61,7 @@ async function makeTree(arena: Arena, nginx: string | undefined, redis: string |
   writeFileSync(join(tree, "nginx.conf"), nginxConfiguration("/bench/s", "/tmp/nginx.pid"));
   if (nginx !== undefined) {
     await addProgram(arena.commands, tree, nginx);
-    addDirectory(tree, "/usr/share/nginx");
+    addDirectory(tree, "/usr/share/nginx/html"); // beside it Debian has links to modules that may not be installed
   }
   if (redis !== undefined) await addProgram(arena.commands, tree, redis);
   await addProgram(arena.commands, tree, join(arena.top, "dist/lib/lightv/node"), "/node");
