@@ -37,17 +37,18 @@ bool isOwnTmpfs(int fd, const std::vector<Mount>& mounts) {
 }  // namespace
 
 Status setTmpfsSizes(Spec& spec, const std::vector<TmpfsSize>& sizes) {
-  for (const auto& [target, bytes] : sizes) {
-    if (target == kShm) {
-      spec.shmSizeBytes = bytes;
+  for (const TmpfsSize& size : sizes) {
+    if (size.target == kShm) {
+      spec.shmSizeBytes = size.bytes;
       continue;
     }
-    const auto found = std::find_if(spec.mounts.begin(), spec.mounts.end(), [&target](const Mount& mount) {
-      return mount.kind == MountKind::tmpfs && mount.target == target;
+    const auto found = std::find_if(spec.mounts.begin(), spec.mounts.end(), [&size](const Mount& mount) {
+      return mount.kind == MountKind::tmpfs && mount.target == size.target;
     });
     if (found == spec.mounts.end())
-      return Error{"update", EINVAL, spec.name + " has no tmpfs at " + target, "lightv inspect shows its mounts", true};
-    found->sizeBytes = bytes;
+      return Error{"update", EINVAL, spec.name + " has no tmpfs at " + size.target, "lightv inspect shows its mounts",
+                   true};
+    found->sizeBytes = size.bytes;
   }
   return {};
 }
