@@ -1,6 +1,7 @@
 /** What sandboxes may leave behind on a machine, counted from the kernel's own lists. Machine-wide: run such tests alone. */
 import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { errnoOf } from "#agent/lib/errors.ts";
 
 export interface Census {
   readonly mounts: number;
@@ -49,7 +50,7 @@ function entriesOf(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENODEV") return [];
+    if (["ENOENT", "ENODEV"].includes(errnoOf(error) ?? "")) return [];
     throw error;
   }
 }
