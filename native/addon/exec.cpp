@@ -11,6 +11,7 @@
 #include "engine/exec_request.hpp"
 #include "engine/program.hpp"
 #include "sys/json.hpp"
+#include "sys/pipe.hpp"
 #include "sys/time.hpp"
 
 namespace lightv::addon {
@@ -20,28 +21,25 @@ namespace {
 class Output {
  public:
   Status open(std::size_t maxBytes) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) < 0) return Error{"pipe", errno, "exec"};
-    read_.reset(ends[0]);
-    write_.reset(ends[1]);
+    if (Status made = openPipe(pipe_, "exec"); !made) return made;
     maxBytes_ = maxBytes;
     // Ours alone: the program's end keeps blocking.
-    if (::fcntl(read_.get(), F_SETFL, O_NONBLOCK) < 0) return Error{"fcntl", errno, "exec"};
+    if (::fcntl(pipe_.read.get(), F_SETFL, O_NONBLOCK) < 0) return Error{"fcntl", errno, "exec"};
     return {};
   }
-  [[nodiscard]] int writeEnd() const { return write_.get(); }
-  void closeWriteEnd() { write_.reset(); }
+  [[nodiscard]] int writeEnd() const { return pipe_.write.get(); }
+  void closeWriteEnd() { pipe_.write.reset(); }
   /** -1 after its end, which poll(2) leaves out. */
-  [[nodiscard]] int fd() const { return read_.get(); }
+  [[nodiscard]] int fd() const { return pipe_.read.get(); }
 
   /** Takes what is there now. */
   void drain() {
     char buffer[16384];
-    while (read_) {
-      const ssize_t got = ::read(read_.get(), buffer, sizeof buffer);
+    while (pipe_.read) {
+      const ssize_t got = ::read(pipe_.read.get(), buffer, sizeof buffer);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0 && errno == EAGAIN) return;
-      if (got <= 0) return read_.reset();
+      if (got <= 0) return pipe_.read.reset();
       keep(std::string_view(buffer, static_cast<std::size_t>(got)));
     }
   }
@@ -67,7 +65,7 @@ class Output {
     if (bytes_.size() > 2 * maxBytes_) bytes_.erase(0, bytes_.size() - maxBytes_);
   }
 
-  Fd read_, write_;
+  Pipe pipe_;
   std::string bytes_;
   std::size_t maxBytes_ = 0;
   bool truncated_ = false;

@@ -1,7 +1,6 @@
 #include "cli/apparmor_load.hpp"
 
 #include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,6 +9,7 @@
 
 #include "core/apparmor.hpp"
 #include "sys/file.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv::cli {
 namespace {
@@ -25,11 +25,7 @@ int runParser(const char* program, const std::string& file) {
     errno = err;
     return -1;
   }
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return sys::awaitExit(pid);
 }
 
 }  // namespace

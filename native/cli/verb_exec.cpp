@@ -1,4 +1,3 @@
-#include <sys/wait.h>
 #include <unistd.h>
 #include <cstdio>
 
@@ -9,12 +8,12 @@
 #include "cli/verbs.hpp"
 #include "engine/merge.hpp"
 #include "sys/syscalls.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv::cli {
 
 namespace {
 
-constexpr int kSignalled = 128;
 
 constexpr Flag kExecFlags[] = {
     {.name = "detach", .letter = 'd', .help = "Leave the program running and return"},
@@ -60,14 +59,6 @@ Result<ExecSpec> execSpec(const Parsed& parsed, const Spec& sandbox) {
   return exec;
 }
 
-int waitForChild(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return kEngineFailed;
-  }
-  return WIFSIGNALED(status) ? kSignalled + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 int runInForeground(const Parsed& parsed, const ExecSpec& exec, ExecHandle handle, const HeldSignals& signals,
                     const std::string& keys) {
   const Fd pidfd(sys::pidfdOpen(handle.pid));
@@ -85,7 +76,8 @@ int runInForeground(const Parsed& parsed, const ExecSpec& exec, ExecHandle handl
     tellDetached();
     return 0;
   }
-  return waitForChild(handle.pid);
+  const int code = sys::awaitExit(handle.pid);
+  return code < 0 ? kEngineFailed : code;
 }
 
 int runExec(const Engine& engine, const Parsed& parsed) {

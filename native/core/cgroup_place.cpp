@@ -1,5 +1,6 @@
 #include "core/cgroup_place.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +33,28 @@ std::string topmost(const CgroupHierarchy& hierarchy, const std::string& path) {
   return {};
 }
 
+/** Empty where there is no /proc. */
+std::string ownMembership() {
+  const Result<std::string> text = readFile("/proc/self/cgroup");
+  return text ? *text : std::string();
+}
+
+/**
+ * The file of the monitors' group by which a process of this membership moves itself there; the group is made where it
+ * is missing. Empty: it is there, or at the root. Nobody owns that: there is nothing to get away from, and each move
+ * costs (on v2 an RCU grace period).
+ */
+Result<std::string> monitorGroupFile(const CgroupPlace& place, const CgroupHierarchy& hierarchy,
+                                     const std::string& membership) {
+  const std::string group = place.parent + "/monitors";
+  const std::string own = ownCgroup(membership, hierarchy);
+  if (own == "/" || own == group) return std::string();
+  std::vector<std::string> warnings;
+  if (Status made = makeCgroup(hierarchy, group, warnings); !made) return made.error();
+  protectMonitors(hierarchy, place.parent, warnings);
+  return hierarchy.mount + group + "/" + selfJoinFile(hierarchy);
+}
+
 }  // namespace
 
 CgroupPlace placeOf(const Spec& spec) {
@@ -62,22 +85,28 @@ std::string delegatedParent(const std::string& membership, const std::string& mo
 }
 
 Status ensureMonitorGroup(const CgroupPlace& place, const std::string& mountPoint) {
-  std::vector<std::string> warnings;
-  const std::string group = place.parent + "/monitors";
-  const Result<std::string> membership = readFile("/proc/self/cgroup");
+  const std::string membership = ownMembership();
   for (const CgroupHierarchy& hierarchy : hierarchiesAt(place, mountPoint)) {
-    // Nobody owns the root: there is nothing to get away from, and each move costs (on v2 an RCU grace period).
-    const std::string own = membership ? ownCgroup(*membership, hierarchy) : std::string();
-    if (own == "/" || own == group) continue;
-    if (Status made = makeCgroup(hierarchy, group, warnings); !made) return made;
-    protectMonitors(hierarchy, place.parent, warnings);
-    const Status moved = writeControlFile(hierarchy.mount + group + "/" + selfJoinFile(hierarchy), "0");
+    const Result<std::string> file = monitorGroupFile(place, hierarchy, membership);
+    if (!file) return file.error();
+    const Status moved = file->empty() ? Status() : writeControlFile(*file, "0");
     if (moved.ok()) continue;
     Error error = moved.error();
     if (place.delegated && error.err == EACCES) error.hint = kElsewhere;
     return error;
   }
   return {};
+}
+
+Result<Fd> openMonitorGroup(const CgroupPlace& place, const std::string& mountPoint) {
+  const std::string membership = ownMembership();
+  for (const CgroupHierarchy& hierarchy : hierarchiesAt(place, mountPoint)) {
+    if (!hierarchy.has("memory")) continue;
+    const Result<std::string> file = monitorGroupFile(place, hierarchy, membership);
+    if (!file) return file.error();
+    return file->empty() ? Result<Fd>(Fd()) : openFile(*file, O_WRONLY);
+  }
+  return Fd();
 }
 
 }  // namespace lightv

@@ -6,6 +6,7 @@
 
 #include "core/cgroup_tree.hpp"
 #include "core/spec.hpp"
+#include "sys/fd.hpp"
 
 namespace lightv {
 
@@ -41,5 +42,12 @@ std::string delegatedParent(const std::string& membership, const std::string& mo
  * root already, so that no service manager's unit owns it.
  */
 Status ensureMonitorGroup(const CgroupPlace& place = "/lightv", const std::string& mountPoint = cgroupMountPoint);
+
+/**
+ * That group's file in the hierarchy that accounts memory, for a child that is to be a monitor and writes "0" to it
+ * before it executes: what it touches until then is charged to its parent's group, and stays there (memory.rst, "Task
+ * migration"). Empty where the caller's own group is as good, or nothing accounts memory.
+ */
+Result<Fd> openMonitorGroup(const CgroupPlace& place, const std::string& mountPoint = cgroupMountPoint);
 
 }  // namespace lightv

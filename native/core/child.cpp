@@ -1,7 +1,6 @@
 #include "core/child.hpp"
 
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <cstring>
 
 #include "sys/syscalls.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 
@@ -45,8 +45,7 @@ void adjustOomScore(int adjustment, const Reporter& reporter) {
 
 void discardChild(pid_t pid) {
   (void)::kill(pid, SIGKILL);
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  (void)sys::awaitExit(pid);
 }
 
 }  // namespace lightv

@@ -13,6 +13,7 @@
 
 #include "sys/raw_call.hpp"
 #include "sys/syscalls.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
@@ -87,8 +88,7 @@ pid_t Forerunner::clone(std::uint64_t flags, int cgroupDirectory, Main main, voi
 void Forerunner::end() {
   if (pid_ <= 0) return;
   (void)::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  (void)sys::awaitExit(pid_);
   pid_ = -1;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/errors.hpp"
 #include "engine/names.hpp"
 #include "engine/settle.hpp"
+#include "monitor/config_file.hpp"
 #include "monitor/lock.hpp"
 #include "sys/directory_lock.hpp"
 #include "sys/file.hpp"
@@ -113,10 +114,8 @@ Result<SandboxInfo> Engine::info(const std::string& id) const {
   const SandboxFiles files(paths_, id);
   SandboxInfo info;
   for (int round = 0; round < kLooks; round++) {
-    const Result<std::string> text = readFile(files.config());
-    if (!text) return text.error().err == ENOENT ? noSuchSandbox(id) : text.error();
-    Result<Spec> spec = parseSpec(*text);
-    if (!spec) return spec.error();
+    Result<Spec> spec = readSpec(files.config());
+    if (!spec) return spec.error().err == ENOENT ? noSuchSandbox(id) : spec.error();
     info.spec = std::move(*spec);
     const Result<bool> seen = look(files, info);
     if (!seen) return seen.error();

@@ -1,7 +1,6 @@
 #include "engine/program.hpp"
 
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +11,7 @@
 #include "monitor/control.hpp"
 #include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
@@ -40,11 +40,8 @@ void killProgram(pid_t pid) {
 }
 
 int reapProgram(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return 125;
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  const int code = sys::awaitExit(pid);
+  return code < 0 ? 125 : code;
 }
 
 Result<Program> Program::start(const Engine& engine, const std::string& id, const std::string& json,

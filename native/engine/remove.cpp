@@ -8,6 +8,7 @@
 #include "engine/errors.hpp"
 #include "engine/names.hpp"
 #include "engine/settle.hpp"
+#include "monitor/config_file.hpp"
 #include "monitor/id_ranges.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/removal.hpp"
@@ -32,8 +33,7 @@ unsigned sweepNames(const Paths& paths) {
     const Result<std::string> id = readName(paths, name);
     if (!id) continue;
     if (isOwner(paths, *id)) {
-      const Result<std::string> text = readFile(SandboxFiles(paths, *id).config());
-      const Result<Spec> spec = text ? parseSpec(*text) : Result<Spec>(text.error());
+      const Result<Spec> spec = readSpec(SandboxFiles(paths, *id).config());
       if (!spec || spec->name == name) continue;
     }
     if (freeNameLocked(paths, name, *id).ok()) removed++;

@@ -9,6 +9,7 @@
 #include "core/cgroup.hpp"
 #include "engine/cgroup_parent.hpp"
 #include "engine/draft.hpp"
+#include "monitor/config_file.hpp"
 #include "monitor/id_ranges.hpp"
 #include "monitor/lock.hpp"
 #include "monitor/records.hpp"
@@ -19,12 +20,6 @@
 
 namespace lightv {
 namespace {
-
-Result<Spec> readSpec(const std::string& path) {
-  const Result<std::string> text = readFile(path);
-  if (!text) return text.error();
-  return parseSpec(*text);
-}
 
 /** PID 1 of the sandbox ends by itself when its monitor dies; this ends what it could not, and the cgroup. */
 void clearCgroup(const CgroupPlace& place, const std::string& id) {

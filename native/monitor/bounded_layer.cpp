@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -21,6 +20,7 @@
 #include "image/loop.hpp"
 #include "sys/file.hpp"
 #include "sys/text.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
@@ -74,11 +74,7 @@ int runQuietly(const char* program, const std::vector<std::string>& args) {
   posix_spawnattr_destroy(&attributes);
   errno = failed;
   if (failed != 0) return -1;
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return sys::awaitExit(pid);
 }
 
 Status makeFileSystem(const std::string& path) {

@@ -6,6 +6,12 @@
 
 namespace lightv {
 
+Result<Spec> readSpec(const std::string& path) {
+  const Result<std::string> text = readFile(path);
+  if (!text) return text.error();
+  return parseSpec(*text);
+}
+
 Status rewriteConfig(const SandboxFiles& files, const std::function<Status(Spec&)>& change) {
   // Excludes others who read, change and rewrite it.
   const Result<Fd> lock = lockDirectory(files.directory());

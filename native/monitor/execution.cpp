@@ -14,23 +14,15 @@
 #include "monitor/host_ids.hpp"
 #include "monitor/writable_layer.hpp"
 #include "sys/file.hpp"
+#include "sys/pipe.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/time.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
 
-struct Pipe {
-  Fd read, write;
-};
-
-Status openPipe(Pipe& made) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return Error{"pipe", errno, "standard streams"};
-  made.read.reset(ends[0]);
-  made.write.reset(ends[1]);
-  return {};
-}
+constexpr const char* kStreams = "standard streams";
 
 /** The pipes of a workload without terminal. */
 struct Pipes {
@@ -39,9 +31,9 @@ struct Pipes {
 
 Status openPipes(const Spec& spec, Pipes& pipes) {
   if (spec.terminal) return {};
-  if (Status status = openPipe(pipes.out); !status) return status;
-  if (Status status = openPipe(pipes.err); !status) return status;
-  return spec.openStdin ? openPipe(pipes.in) : Status();
+  if (Status status = openPipe(pipes.out, kStreams); !status) return status;
+  if (Status status = openPipe(pipes.err, kStreams); !status) return status;
+  return spec.openStdin ? openPipe(pipes.in, kStreams) : Status();
 }
 
 /** Has there been a run before, which may have left a writable layer? */
@@ -184,8 +176,8 @@ Result<WaitingRun> prepareRun(const Spec& spec, const std::string& directory, in
   WaitingRun run;
   Pipe out;
   Pipe err;
-  if (Status status = openPipe(out); !status) return status.error();
-  if (Status status = openPipe(err); !status) return status.error();
+  if (Status status = openPipe(out, kStreams); !status) return status.error();
+  if (Status status = openPipe(err, kStreams); !status) return status.error();
   Result<Cgroup> cgroup = Cgroup::create(spec.cgroupParent, spec.id, spec.limits, run.execution.warnings);
   if (!cgroup) return cgroup.error();
   run.execution.cgroup = std::move(*cgroup);
@@ -211,7 +203,7 @@ Result<WaitingRun> prepareRun(const Spec& spec, const std::string& directory, in
 Status orderRun(WaitingRun& run, const Spec& spec, Order order) {
   Pipe in;
   if (spec.openStdin) {
-    if (Status status = openPipe(in); !status) return status;
+    if (Status status = openPipe(in, kStreams); !status) return status;
     order.in = in.read.get();
   }
   if (Status ordered = letGo(run.parked, spec, order); !ordered) return ordered;
@@ -279,8 +271,7 @@ void tearDown(Execution& execution) {
   if (execution.launched.initPid > 0) {
     killAll(execution);
     // readExit() may have reaped it already: then ECHILD, at once.
-    while (waitpid(execution.launched.initPid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    (void)sys::awaitExit(execution.launched.initPid);
   }
   if (!execution.cgroup.remove()) {
     (void)execution.cgroup.kill();

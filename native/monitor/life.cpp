@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "monitor/config_file.hpp"
 #include "monitor/removal.hpp"
 #include "sys/file.hpp"
 #include "sys/memory.hpp"
@@ -169,12 +170,10 @@ void Life::runEnded() {
 void Life::startAgain() {
   state_.restartCount++;
   // What `update` and `rename` have changed meanwhile counts from now on.
-  if (const Result<std::string> text = readFile(files_.config())) {
-    if (Result<Spec> spec = parseSpec(*text)) {
-      spec->restart = spec_.restart;
-      spec_ = std::move(*spec);
-      log_.change(spec_.log);
-    }
+  if (Result<Spec> spec = readSpec(files_.config())) {
+    spec->restart = spec_.restart;
+    spec_ = std::move(*spec);
+    log_.change(spec_.log);
   }
   const Status started = start();
   if (started.ok()) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/cgroup_place.hpp"
+#include "monitor/config_file.hpp"
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
 #include "rootless/enter.hpp"
@@ -49,12 +50,6 @@ void forgetCaller(const std::string& title) {
   area.wipeEnvironment();
 }
 
-Result<Spec> readConfig(const SandboxFiles& files) {
-  const Result<std::string> text = readFile(files.config());
-  if (!text) return text.error();
-  return parseSpec(*text);
-}
-
 /** The starter has given up, or is dead: what it asked for is not wanted any more. */
 bool isAbandoned(int socket) {
   pollfd entry{socket, 0, 0};
@@ -76,7 +71,7 @@ int live(const Paths& paths, const std::string& id, Fd socket) {
   const SandboxFiles files(paths, id);
   Result<Fd> lock = lockForMonitor(files);
   if (!lock) return refuse(socket.get(), lock.error());
-  Result<Spec> spec = readConfig(files);
+  Result<Spec> spec = readSpec(files.config());
   if (!spec) return refuse(socket.get(), spec.error());
   if (isAbandoned(socket.get())) return 1;
   // First of all: what it makes, namespaces before all, is charged to its group, which may be the agent's.

@@ -7,6 +7,7 @@
 #include <climits>
 
 #include "monitor/bounded_layer.hpp"
+#include "monitor/config_file.hpp"
 #include "monitor/id_ranges.hpp"
 #include "rootless/enter.hpp"
 #include "sys/directory_lock.hpp"
@@ -58,9 +59,7 @@ Status hideSandbox(const SandboxFiles& files, const std::string& name) {
   if (!freed) return freed.error();
   if (*freed) return {};
   // Renamed since the caller read its name.
-  const Result<std::string> text = readFile(files.goneDirectory() + "/config.json");
-  if (!text) return {};
-  const Result<Spec> spec = parseSpec(*text);
+  const Result<Spec> spec = readSpec(files.goneDirectory() + "/config.json");
   if (!spec || spec->name == name) return {};
   const Result<bool> now = freeName(files.paths(), spec->name, files.id());
   return now ? Status() : Status(now.error());

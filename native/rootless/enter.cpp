@@ -14,31 +14,15 @@
 #include "rootless/user.hpp"
 #include "sys/fd.hpp"
 #include "sys/file.hpp"
+#include "sys/pipe.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/text.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
 
-struct Pipe {
-  Fd read, write;
-};
-
-Status openPipe(Pipe& made) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return Error{"pipe", errno, "user namespace"};
-  made.read.reset(ends[0]);
-  made.write.reset(ends[1]);
-  return {};
-}
-
-int waitFor(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+constexpr const char* kWhat = "user namespace";
 
 /** The process outside, for helpers must be there: waits until `target` is inside, then has its ids mapped. */
 [[noreturn]] void mapFromOutside(const MapHelpers& helpers, const UserMaps& maps, pid_t target, int inside, int says) {
@@ -82,8 +66,8 @@ Status enterUserNamespace() {
   if (!helpers) return helpers.error();
   Pipe inside;
   Pipe says;
-  if (Status made = openPipe(inside); !made) return made;
-  if (Status made = openPipe(says); !made) return made;
+  if (Status made = openPipe(inside, kWhat); !made) return made;
+  if (Status made = openPipe(says, kWhat); !made) return made;
   // Whoever has called us may ignore it, and then there is no status to wait for.
   (void)::signal(SIGCHLD, SIG_DFL);
   const pid_t self = ::getpid();
@@ -98,7 +82,7 @@ Status enterUserNamespace() {
   if (err == 0) (void)!::write(inside.write.get(), "1", 1);
   inside.write.reset();
   const Result<std::string> said = readDescriptor(says.read.get(), "newuidmap");
-  const bool mapped = waitFor(pid) == 0;
+  const bool mapped = sys::awaitExit(pid) == 0;
   if (err != 0) return refusal("unshare", err, readNamespaceSwitches());
   if (mapped) return becomeRoot();
   return Error{"user namespace", EPERM, said ? std::string(trim(*said)) : "newuidmap failed",
@@ -107,7 +91,7 @@ Status enterUserNamespace() {
 
 Status inUserNamespace(const std::function<Status()>& work) {
   Pipe told;
-  if (Status made = openPipe(told); !made) return made;
+  if (Status made = openPipe(told, kWhat); !made) return made;
   const pid_t pid = ::fork();
   if (pid < 0) return Error{"fork", errno, "user namespace"};
   if (pid == 0) {
@@ -118,7 +102,7 @@ Status inUserNamespace(const std::function<Status()>& work) {
   }
   told.write.reset();
   const Result<std::string> text = readDescriptor(told.read.get(), "told");
-  (void)waitFor(pid);
+  (void)sys::awaitExit(pid);
   return text ? decode(*text) : Status(text.error());
 }
 

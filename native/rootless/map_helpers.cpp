@@ -1,6 +1,5 @@
 #include "rootless/map_helpers.hpp"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "sys/text.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
@@ -29,11 +29,7 @@ bool runHelper(const std::string& helper, pid_t target, const IdMap& map, int sa
     ::execv(helper.c_str(), argv.data());
     ::_exit(127);
   }
-  int status = 0;
-  while (pid > 0 && ::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return false;
-  }
-  return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return pid > 0 && sys::awaitExit(pid) == 0;
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include "sys/fd.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/time.hpp"
+#include "sys/wait.hpp"
 
 namespace lightv {
 namespace {
@@ -72,10 +72,7 @@ Status startGuard(const SlotFiles& files, const Trial& trial) {
     if (child == 0) guard(files, trial, self.get());
     ::_exit(child < 0 ? 1 : 0);
   }
-  int status = 0;
-  while (::waitpid(middle, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return Error{"fork", EAGAIN, "the guard of the trial"};
+  if (sys::awaitExit(middle) != 0) return Error{"fork", EAGAIN, "the guard of the trial"};
   return {};
 }
 

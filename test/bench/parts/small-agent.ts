@@ -1,10 +1,10 @@
 /** The agent with a hundred sandboxes in 32 MB. */
 import { basename } from "node:path";
+import { memoryGroup } from "#test/lib/memory-group.ts";
 import { known, megabytes, number } from "../measure/format.ts";
 import { MIB, memoryOf } from "../measure/memory.ts";
 import { median } from "../measure/stats.ts";
 import type { Measured, Part, PartContext } from "../part.ts";
-import { limitMemory } from "./agent/limited.ts";
 import { pause, Site } from "./agent/site.ts";
 
 const LIMIT = 32 * MIB;
@@ -18,7 +18,7 @@ export function latest(beats: readonly number[], until: number, every = EVERY_MS
 }
 
 async function run({ arena, quick, say, signal }: PartContext): Promise<Measured> {
-  const group = limitMemory(`${basename(arena.directory)}-agent`, LIMIT);
+  const group = memoryGroup(`${basename(arena.directory)}-agent`, LIMIT);
   arena.undo.add("the agent's cgroup", () => group.close());
   const apps = quick ? 10 : 100;
   const seconds = quick ? 20 : 600;

@@ -72,6 +72,7 @@ export class Site {
       `${apps.length} apps to run`,
       async () => {
         signal.throwIfAborted();
+        this.#checkAgent();
         const status = await agentStatus(this.world.box.runRoot);
         const running = status?.apps.filter(({ name, phase }) => names.has(name) && phase === "running").length;
         return running === names.size && status?.apps.length === names.size ? true : undefined;
@@ -79,6 +80,12 @@ export class Site {
       240_000,
       () => this.world.agentLog(),
     );
+  }
+
+  /** Nobody waits for one that is gone. */
+  #checkAgent(): void {
+    const { exitCode, signalCode } = this.world.agent ?? {};
+    if (exitCode != null || signalCode != null) throw new Error(`the agent has ended: ${signalCode ?? `exit code ${exitCode}`}`);
   }
 
   idleApps(count: number): App[] {
