@@ -64,13 +64,21 @@ struct PlanFacts {
 
 /** The operations, in order. Pure. */
 std::vector<Operation> buildPlan(const Spec& spec, const PlanFacts& facts);
+/** Of them those for the user's own mounts. Pure. */
+std::vector<Operation> planMounts(const Spec& spec);
 PlanLine describe(const Operation& operation);
 
 /** Finds out what buildPlan() wants to know. `rootMount` is only looked at. */
 PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts);
 
+/** Whether a mount may go there: EINVAL. */
+Status checkTarget(const std::string& target);
+
 /** Opens bind sources and looks devices up, on the host, with the caller's rights. EINVAL for targets that can't be. */
 Status prepareOperations(const Spec& spec, std::vector<Operation>& operations);
+
+/** Opens one bind's source. ENOENT and others name it. */
+Status prepareBind(Operation& operation);
 
 /**
  * Maps the ids of the root and of every bind that wants it to the user namespace. A bind that can't be mapped is shown

@@ -48,31 +48,6 @@ bool hasTargets(const Spec& spec, int rootMount) {
   });
 }
 
-// Names that decide by themselves where they lead ("..") have no use in a target; the last word has RootFs.
-Status checkTarget(const std::string& target) {
-  const std::vector<std::string> parts = split(target, '/');
-  const bool up = std::find(parts.begin(), parts.end(), "..") != parts.end();
-  const bool isRoot = target.find_first_not_of("/.") == std::string::npos;
-  if (target.empty() || target[0] != '/' || up || isRoot || target == "/proc" || isBelow(target, "/proc")) {
-    return Error{"mount target", EINVAL, target, "it must be absolute, not /, not below /proc and without \"..\""};
-  }
-  return {};
-}
-
-Status prepareBind(Operation& operation) {
-  operation.fd.reset(mounts::cloneTree(AT_FDCWD, operation.source.c_str(), operation.recursive));
-  if (!operation.fd) {
-    const char* hint = errno == ENOENT ? "the source of a bind mount must exist on the host" : "";
-    return Error{"mount", errno, operation.source, hint};
-  }
-  struct stat info {};
-  if (::fstat(operation.fd.get(), &info) < 0) return Error{"stat", errno, operation.source};
-  operation.isDirectory = S_ISDIR(info.st_mode);
-  operation.settled = mounts::setAttributes(operation.fd.get(), operation.attributes, operation.recursive) == 0;
-  if (!operation.settled && errno != ENOSYS) return Error{"mount attributes", errno, operation.source};
-  return {};
-}
-
 Status prepareDevice(Operation& operation) {
   struct stat info {};
   if (::stat(operation.source.c_str(), &info) < 0) return Error{"device", errno, operation.source};
@@ -141,6 +116,31 @@ PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts) {
   facts.hosts = shared ? hostFile("/etc/hosts") : ownHosts(spec);
   if (shared) facts.resolv = hostFile("/etc/resolv.conf");
   return facts;
+}
+
+// Names that decide by themselves where they lead ("..") have no use in a target; the last word has RootFs.
+Status checkTarget(const std::string& target) {
+  const std::vector<std::string> parts = split(target, '/');
+  const bool up = std::find(parts.begin(), parts.end(), "..") != parts.end();
+  const bool isRoot = target.find_first_not_of("/.") == std::string::npos;
+  if (target.empty() || target[0] != '/' || up || isRoot || target == "/proc" || isBelow(target, "/proc")) {
+    return Error{"mount target", EINVAL, target, "it must be absolute, not /, not below /proc and without \"..\""};
+  }
+  return {};
+}
+
+Status prepareBind(Operation& operation) {
+  operation.fd.reset(mounts::cloneTree(AT_FDCWD, operation.source.c_str(), operation.recursive));
+  if (!operation.fd) {
+    const char* hint = errno == ENOENT ? "the source of a bind mount must exist on the host" : "";
+    return Error{"mount", errno, operation.source, hint};
+  }
+  struct stat info {};
+  if (::fstat(operation.fd.get(), &info) < 0) return Error{"stat", errno, operation.source};
+  operation.isDirectory = S_ISDIR(info.st_mode);
+  operation.settled = mounts::setAttributes(operation.fd.get(), operation.attributes, operation.recursive) == 0;
+  if (!operation.settled && errno != ENOSYS) return Error{"mount attributes", errno, operation.source};
+  return {};
 }
 
 Status prepareOperations(const Spec& spec, std::vector<Operation>& operations) {

@@ -236,6 +236,12 @@ std::vector<Operation> buildPlan(const Spec& spec, const PlanFacts& facts) {
   return plan;
 }
 
+std::vector<Operation> planMounts(const Spec& spec) {
+  Plan plan;
+  addMounts(plan, spec);
+  return plan;
+}
+
 PlanLine describe(const Operation& operation) {
   std::string text = operation.target;
   const bool quiet = operation.step == Step::file || operation.step == Step::sysctl || operation.step == Step::root;

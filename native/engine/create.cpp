@@ -61,13 +61,10 @@ Status writeAndClaim(Draft& draft, Spec& spec) {
 
 Result<MergeContext> makeContext(const Paths& paths, const std::string& id, const CreateRequest& request,
                                  const ImageInfo& image, const utsname& machine) {
-  MergeContext context{id, timeNow(), paths.root, machine.nodename, defaultCgroupParent(paths), {}, paths.rootless};
-  for (std::size_t i = countAnonymousVolumes(request, image.config); i > 0; i--) {
-    Result<std::string> name = randomHex(64);
-    if (!name) return name.error();
-    context.freshVolumes.push_back(std::move(*name));
-  }
-  return context;
+  Result<std::vector<std::string>> volumes = freshVolumeNames(countAnonymousVolumes(request, image.config));
+  if (!volumes) return volumes.error();
+  return MergeContext{
+      id, timeNow(), paths.root, machine.nodename, defaultCgroupParent(paths), std::move(*volumes), paths.rootless};
 }
 
 }  // namespace

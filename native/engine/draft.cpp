@@ -28,6 +28,16 @@ bool isDurable(const Spec& spec) {
   return !spec.autoRemove;
 }
 
+Result<std::vector<std::string>> freshVolumeNames(std::size_t count) {
+  std::vector<std::string> names;
+  while (names.size() < count) {
+    Result<std::string> name = randomHex(64);
+    if (!name) return name.error();
+    names.push_back(std::move(*name));
+  }
+  return names;
+}
+
 Status makeVolumes(const Paths& paths, const Spec& spec) {
   for (const Mount& mount : spec.mounts) {
     if (mount.kind != MountKind::volume) continue;

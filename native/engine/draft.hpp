@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/spec.hpp"
 #include "monitor/layout.hpp"
@@ -22,6 +23,9 @@ inline constexpr const char* kPreparedMark = "/prepared";
 inline std::string preparedMark(const SandboxFiles& files) {
   return files.newDirectory() + kPreparedMark;
 }
+
+/** Names for so many anonymous volumes (MergeContext::freshVolumes). */
+Result<std::vector<std::string>> freshVolumeNames(std::size_t count);
 
 /** Directories of named volumes that are not there yet. */
 Status makeVolumes(const Paths& paths, const Spec& spec);

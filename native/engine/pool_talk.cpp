@@ -89,8 +89,8 @@ bool isOrdinary(const CreateRequest& request) {
                       spec.appArmor.empty() && spec.maskPaths;
   // The one that each sandbox has by default; asking for it makes no difference.
   const bool userns = !request.usernsGiven || spec.userns == UserNamespace::automatic;
-  const bool place = spec.network == Network::none && userns && spec.devices.empty() && spec.sysctls.empty() &&
-                     spec.mounts.empty() && !spec.readOnlyRoot;
+  const bool place =
+      spec.network == Network::none && userns && spec.devices.empty() && spec.sysctls.empty() && !spec.readOnlyRoot;
   return rights && place && spec.init && !spec.terminal;
 }
 

@@ -1,5 +1,9 @@
 #include "pool/fit.hpp"
 
+#include <algorithm>
+
+#include "core/late_mounts.hpp"
+
 namespace lightv {
 
 bool fits(const Spec& wanted, const Spec& prepared) {
@@ -24,7 +28,8 @@ bool fits(const Spec& wanted, const Spec& prepared) {
   same.autoRemove = wanted.autoRemove;
   same.labels = wanted.labels;
   same.annotations = wanted.annotations;
-  return same == wanted;
+  same.mounts = wanted.mounts;
+  return same == wanted && std::all_of(wanted.mounts.begin(), wanted.mounts.end(), canMountLate);
 }
 
 }  // namespace lightv

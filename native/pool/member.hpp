@@ -4,19 +4,11 @@
 
 #include <string>
 
-#include "image/image.hpp"
 #include "monitor/layout.hpp"
-#include "pool/held_mount.hpp"
+#include "pool/standing.hpp"
 #include "sys/fd.hpp"
 
 namespace lightv {
-
-/** What the members of one shelf are made from. */
-struct PoolImage {
-  ImageInfo info;
-  std::string path;
-  HeldMount mount;  // one for all of them: what one has read of it is in memory for the next
-};
 
 /** The name (comm) of a member that waits. */
 inline constexpr const char* kIdleName = "lightv-prepared";

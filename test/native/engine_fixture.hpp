@@ -51,6 +51,11 @@ inline const std::string& busyboxImage() {
          {"sh", "true", "false", "echo", "cat", "sleep", "head", "seq", "yes", "kill", "dd", "stat"}) {
       if (::symlink("busybox", (tree + "/bin/" + name).c_str()) != 0) return std::string();
     }
+    // What a hostile image may have where something is to be mounted.
+    for (const auto& [target, name] :
+         {std::pair("/proc/sys", "/to-proc"), std::pair("../../../../tmp", "/to-host-tmp")}) {
+      if (::symlink(target, (tree + name).c_str()) != 0) return std::string();
+    }
     const std::string file = home.at("busybox.lv");
     lvtest::LvOptions options;
     options.config = R"({"Cmd":["/bin/true"],"Env":["PATH=/bin","KIND=image"]})";

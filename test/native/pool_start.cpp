@@ -1,22 +1,12 @@
 // Starts by a prepared sandbox: the same as from nothing, and one run each.
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "pool_fixture.hpp"
+#include "pool_looks.hpp"
 
 using namespace pooltest;
 
 namespace {
-
-std::string withoutId(std::string text, const std::string& id) {
-  for (const std::string& part : {id, id.substr(0, 12)}) {
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part))
-      text.replace(at, part.size(), "ID");
-  }
-  return text;
-}
 
 /** All that a program can see of how it was started; numbers of processes and mounts differ by nature, and the length
  * of a user's signal queue (SigQ) is all of the machine's. */
@@ -27,37 +17,6 @@ constexpr const char* kLook =
     "cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup /proc/sys/kernel/hostname /proc/net/dev;"
     "cat /etc/hosts /etc/hostname; pwd; set; echo /proc/self/fd/*; cat /proc/1/environ 2>/dev/null; echo; cat "
     "/proc/1/cmdline | /bin/busybox tr -d '\\0'; echo";
-
-constexpr const char* kMounts =
-    "while read id parent device root target options rest; do echo $root $target $options ${rest##*- }; done "
-    "< /proc/self/mountinfo";
-
-/** Lines that one has and the other has not; a few words each, for the test's output. */
-std::vector<std::string> differences(const std::string& one, const std::string& other) {
-  std::vector<std::string> left = split(one, '\n');
-  std::vector<std::string> right = split(other, '\n');
-  std::sort(left.begin(), left.end());
-  std::sort(right.begin(), right.end());
-  std::vector<std::string> different;
-  std::set_symmetric_difference(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(different));
-  for (const std::string& line : different) MESSAGE(line);
-  return different;
-}
-
-/** Without the digits behind each `key`. */
-void eraseNumbers(std::string& text, const std::string& key) {
-  for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 1)) {
-    const std::size_t digits = at + key.size();
-    text.erase(digits, text.find_first_not_of("0123456789", digits) - digits);
-  }
-}
-
-/** Without the numbers of descriptors by which an overlay's layers were named, and the sandbox's range of ids. */
-std::string lookOf(const Ran& ran) {
-  std::string text = withoutId(ran.out, ran.id);
-  for (const char* key : {"dir=/proc/self/fd/", "uid=", "gid="}) eraseNumbers(text, key);
-  return text;
-}
 
 }  // namespace
 

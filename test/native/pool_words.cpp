@@ -158,15 +158,26 @@ TEST_CASE("fit: what is applied late may differ, what stands may not") {
   wanted.autoRemove = true;
   wanted.restart.when = RestartWhen::always;
   CHECK(fits(wanted, prepared));
+  wanted.mounts = {{.source = "/host", .target = "/data"},
+                   {.kind = MountKind::tmpfs, .target = "/devices"},
+                   {.kind = MountKind::volume, .target = "/etc/hosts.d"}};
+  CHECK(fits(wanted, prepared));
+  // Under the sandbox's own file systems, in the place of its files, or hard to tell.
+  for (const char* target : {"/dev/shm", "/dev", "/proc/x", "/sys/fs", "/etc/hosts", "/etc/hostname",
+                             "/etc/resolv.conf", "//dev/x", "/./sys", "/x/../dev", "dev", ""}) {
+    CAPTURE(target);
+    Spec other = wanted;
+    other.mounts.push_back({.source = "/host", .target = target});
+    CHECK_FALSE(fits(other, prepared));
+  }
   for (const auto& change : std::vector<void (*)(Spec&)>{
            [](Spec& s) { s.network = Network::host; }, [](Spec& s) { s.userns = UserNamespace::automatic; },
            [](Spec& s) { s.capabilities = {"SYS_ADMIN"}; }, [](Spec& s) { s.seccomp = false; },
            [](Spec& s) { s.noNewPrivileges = false; }, [](Spec& s) { s.maskPaths = false; },
            [](Spec& s) { s.readOnlyRoot = true; }, [](Spec& s) { s.devices = {"/dev/kvm"}; },
-           [](Spec& s) { s.mounts.push_back({}); }, [](Spec& s) { s.imageDigest = "other"; },
-           [](Spec& s) { s.imagePath = "/other"; }, [](Spec& s) { s.cgroupParent = "/other"; },
-           [](Spec& s) { s.terminal = true; }, [](Spec& s) { s.init = false; },
-           [](Spec& s) { s.shmSizeBytes = 4096; }}) {
+           [](Spec& s) { s.imageDigest = "other"; }, [](Spec& s) { s.imagePath = "/other"; },
+           [](Spec& s) { s.cgroupParent = "/other"; }, [](Spec& s) { s.terminal = true; },
+           [](Spec& s) { s.init = false; }, [](Spec& s) { s.shmSizeBytes = 4096; }}) {
     Spec other = wanted;
     change(other);
     CHECK_FALSE(fits(other, prepared));
