@@ -82,6 +82,9 @@ Status Keeper::open() {
     return Error{"start the runtime", EBUSY, directory, "another one runs there: lightv runtime status"};
   }
   lock_ = std::move(*lock);
+  Result<FileView> files = FileView::own();
+  if (!files) return files.error();
+  place_ = {options_.cgroupParent, *files};
   removeStale(directory);
   (void)engine_.sweep();
   Result<Fd> control = listenSeqpacket(keeperSocket(engine_.paths()));
@@ -306,7 +309,7 @@ void Keeper::refill(std::uint64_t now) {
     if (needs && (neediest == nullptr || shelf.ready() < neediest->ready())) neediest = &shelf;
   }
   if (neediest == nullptr) return;
-  const Status added = neediest->add(engine_.paths(), options_.cgroupParent, now);
+  const Status added = neediest->add(engine_.paths(), place_, now);
   if (!added) fail(neediest->image().info.digest, added.error().message());
 }
 

@@ -59,6 +59,7 @@ class Keeper {
 
   Engine engine_;
   KeeperOptions options_;
+  PoolPlace place_;
   Demand demand_;
   Backoff backoff_;
   std::map<std::string, std::unique_ptr<Shelf>> shelves_;  // by digest

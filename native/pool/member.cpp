@@ -118,7 +118,7 @@ class Member {
     Result<PoolRequest> request = parsePoolRequest(message->text);
     if (!request || request->root != standing_.paths().root) return false;
     Result<Spec> spec = standing_.specFor(request->create);
-    if (!spec) return false;
+    if (!spec || !findsPaths(*spec, *request, peer->pid)) return false;
     Taken taken{std::move(connection), std::move(*message), std::move(*request), std::move(*spec), {}, 0, {}};
     if (!become(taken)) {
       (void)deleteVolumes(standing_.paths(), anonymousVolumes(taken.spec));
@@ -127,6 +127,16 @@ class Member {
     taken.caller = peer->pid;
     taken_.emplace(std::move(taken));
     return true;
+  }
+
+  /**
+   * The paths of bind mounts are the caller's, whose child a sandbox from nothing is. The agent's unit may confine it;
+   * its sandboxes are the host's (docs/service.md).
+   */
+  bool findsPaths(const Spec& spec, const PoolRequest& request, pid_t caller) const {
+    if (spec.mounts.empty() || !request.callerLimits) return true;
+    const Result<FileView> view = FileView::of(caller);
+    return view && *view == standing_.place().files;
   }
 
   /** What has to be sure before anything runs. On failure nothing has changed, or the sandbox is spoiled. */
@@ -227,12 +237,12 @@ class Member {
 
 }  // namespace
 
-int memberMain(const Paths& paths, const PoolImage& image, const std::string& cgroupParent, Fd listener, Fd keeper) {
+int memberMain(const Paths& paths, const PoolImage& image, const PoolPlace& place, Fd listener, Fd keeper) {
   if (::setsid() < 0 && errno != EPERM) return 1;
   settleAsMonitor("lightv-prepared");
   (void)::prctl(PR_SET_NAME, kIdleName);
   if (::chdir("/") != 0) return 1;
-  Standing standing(paths, image, cgroupParent);
+  Standing standing(paths, image, place);
   return Member(standing, std::move(listener), std::move(keeper)).run();
 }
 

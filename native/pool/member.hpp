@@ -20,6 +20,6 @@ inline constexpr char kMemberReady = 'R', kMemberTaken = 'T';
  * The member's life, in a fork of the keeper that has nothing open but 0 to 2, `listener` and `keeper`. When the other
  * end of `keeper` closes an idle member takes everything back and ends. Returns the process's exit code.
  */
-int memberMain(const Paths& paths, const PoolImage& image, const std::string& cgroupParent, Fd listener, Fd keeper);
+int memberMain(const Paths& paths, const PoolImage& image, const PoolPlace& place, Fd listener, Fd keeper);
 
 }  // namespace lightv

@@ -21,7 +21,7 @@ Status Shelf::open(const Paths& paths) {
   return {};
 }
 
-Status Shelf::add(const Paths& paths, const std::string& cgroupParent, std::uint64_t now) {
+Status Shelf::add(const Paths& paths, const PoolPlace& place, std::uint64_t now) {
   Fd ours;
   Fd theirs;
   if (Status made = seqpacketPair(ours, theirs); !made) return made;
@@ -30,7 +30,7 @@ Status Shelf::add(const Paths& paths, const std::string& cgroupParent, std::uint
   if (pid == 0) {
     (void)::signal(SIGCHLD, SIG_DFL);
     closeAllBut({listener_.get(), theirs.get(), image_.mount.get()});
-    ::_exit(memberMain(paths, image_, cgroupParent, std::move(listener_), std::move(theirs)));
+    ::_exit(memberMain(paths, image_, place, std::move(listener_), std::move(theirs)));
   }
   members_.push_back({.pid = pid, .socket = std::move(ours), .since = now});
   return {};

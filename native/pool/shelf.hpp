@@ -32,7 +32,7 @@ class Shelf {
   /** Makes the socket. */
   Status open(const Paths& paths);
   /** Forks one more member. */
-  Status add(const Paths& paths, const std::string& cgroupParent, std::uint64_t now);
+  Status add(const Paths& paths, const PoolPlace& place, std::uint64_t now);
   /** Lets the newest go: its socket closes, and it takes itself back. */
   void drop();
   /** Nobody is found here any more. */

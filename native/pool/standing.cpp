@@ -50,7 +50,7 @@ Result<Fd> openRoot(const Parked& parked) {
 }  // namespace
 
 Status Standing::make() {
-  if (Status joined = ensureMonitorGroup(cgroupParent_); !joined) return joined;
+  if (Status joined = ensureMonitorGroup(place_.cgroupParent); !joined) return joined;
   Result<SandboxFiles> files = takeFreshId(paths_);
   if (!files) return files.error();
   files_.emplace(std::move(*files));
@@ -59,7 +59,7 @@ Status Standing::make() {
   if (Status directory = makeDirs(this->files().newDirectory()); !directory) return directory;
   // Should this process be killed, the sweep finds the cgroup by it.
   const std::string mark = preparedMark(this->files());
-  if (Status marked = writeFileAtomic(mark, cgroupParent_); !marked) return marked;
+  if (Status marked = writeFileAtomic(mark, place_.cgroupParent); !marked) return marked;
   if (Status named = claimSomeName(); !named) return named;
   return build(std::move(*lock));
 }
@@ -115,7 +115,7 @@ Status Standing::claimSomeName() {
 Result<Spec> Standing::merge(CreateRequest request) const {
   Result<std::vector<std::string>> volumes = freshVolumeNames(countAnonymousVolumes(request, image_.info.config));
   if (!volumes) return volumes.error();
-  const MergeContext context{files().id(), timeNow(), paths_.root, "", cgroupParent_, std::move(*volumes)};
+  const MergeContext context{files().id(), timeNow(), paths_.root, "", place_.cgroupParent, std::move(*volumes)};
   Result<Spec> spec = mergeImage(std::move(request), image_.info, context);
   if (spec) spec->imagePath = image_.path;
   return spec;

@@ -10,6 +10,7 @@
 #include "image/image.hpp"
 #include "monitor/layout.hpp"
 #include "monitor/prepared.hpp"
+#include "pool/file_view.hpp"
 #include "pool/held_mount.hpp"
 #include "sys/result.hpp"
 
@@ -22,11 +23,17 @@ struct PoolImage {
   HeldMount mount;  // one for all of them: what one has read of it is in memory for the next
 };
 
+/** What all members of a keeper have in common. */
+struct PoolPlace {
+  std::string cgroupParent;
+  FileView files;  // the keeper's, before it may have gone into a mount namespace of its own that follows that
+};
+
 class Standing {
  public:
-  /** Keeps references to `paths` and `image`. */
-  Standing(const Paths& paths, const PoolImage& image, std::string cgroupParent)
-      : paths_(paths), image_(image), cgroupParent_(std::move(cgroupParent)) {}
+  /** Keeps references to all three. */
+  Standing(const Paths& paths, const PoolImage& image, const PoolPlace& place)
+      : paths_(paths), image_(image), place_(place) {}
 
   /** Makes it, by this process, which becomes its monitor. After a failure takeBack() leaves nothing. */
   Status make();
@@ -55,6 +62,7 @@ class Standing {
 
   [[nodiscard]] const Paths& paths() const { return paths_; }
   [[nodiscard]] const PoolImage& image() const { return image_; }
+  [[nodiscard]] const PoolPlace& place() const { return place_; }
   [[nodiscard]] const SandboxFiles& files() const { return *files_; }
   [[nodiscard]] const Spec& spec() const { return spec_; }
   [[nodiscard]] Prepared& prepared() { return prepared_; }
@@ -70,7 +78,7 @@ class Standing {
 
   const Paths& paths_;
   const PoolImage& image_;
-  const std::string cgroupParent_;
+  const PoolPlace& place_;
   std::optional<SandboxFiles> files_;
   std::string name_, oldName_;
   Spec spec_;  // of what stands

@@ -1,4 +1,6 @@
 // A request's own mounts in a prepared sandbox: the same as from nothing, and a failure costs nobody anything.
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "pool_looks.hpp"
@@ -169,4 +171,27 @@ TEST_CASE(
   request.spec.mounts = {{.source = host.path, .target = "/data"}};
   CHECK_FALSE(runPrepared(home, request).prepared);
   CHECK(runCold(home, request).out == "from the host");
+}
+
+TEST_CASE("pool mounts: paths are those of the caller; the agent, whom its unit confines, means the host's") {
+  if (!canRun()) return;
+  const Home home;
+  const Pool pool(home, 2);
+  const HostTree host;
+  CreateRequest request = pool.shell("cat /data/file");
+  request.spec.mounts = {{.source = host.path, .target = "/data"}};
+  const pid_t confined = ::fork();
+  REQUIRE(confined >= 0);
+  if (confined == 0) {
+    const bool hidden = ::unshare(CLONE_NEWNS) == 0 &&
+                        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                        ::mount("tmpfs", host.path.c_str(), "tmpfs", 0, nullptr) == 0;
+    const bool refused = !home.engine().startPrepared(request, {}).has_value();
+    const bool taken = home.engine().startPrepared(pool.shell("true"), {}).has_value();
+    const bool agents = home.engine().startPrepared(request, {.monitorBinary = "/bin/false"}).has_value();
+    ::_exit(!hidden ? 2 : !refused ? 3 : !taken ? 4 : !agents ? 5 : 0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(confined, &status, 0) == confined);
+  CHECK(WEXITSTATUS(status) == 0);
 }
