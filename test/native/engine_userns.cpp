@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <memory>
 #include <set>
 
 #include "cli/describe.hpp"
@@ -238,7 +239,7 @@ TEST_CASE("userns: privileged and host network have the host's ids, and what exc
 TEST_CASE("userns: where there can be none a sandbox has the host's ids, keeps them, and says why") {
   if (!canRun()) return;
   const Home home;
-  std::optional<sys::MissingCall> missing(std::in_place, sys::Call::mountSetattr);
+  auto missing = std::make_unique<sys::MissingCall>(sys::Call::mountSetattr);
   const auto runOf = [&](const std::string& id) {
     const auto started = home.engine().start(id, {});
     INFO(started.error().message());
