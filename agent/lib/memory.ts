@@ -3,13 +3,14 @@ const FIRST_MS = 10_000;
 const PERIOD_MS = 300_000;
 /** What a heartbeat or a ping has used is not used again before the next: released soon after. It costs a millisecond or less. */
 const RELEASE_MS = 5_000;
-/** Garbage of a burst of work is not kept for minutes either; a collection costs some 20 ms. */
+/** Garbage of a burst of work is not kept for minutes either, once the burst is over: a collection stops all else. */
 const GROWN_BYTES = 1 << 20;
+const QUIET_BYTES = 64 << 10;
 const LEAST_MS = 15_000;
 
-/** Whether to collect, `ageMs` after the last time, with so much more in use than was left then. Pure. */
-export function isDue(ageMs: number, grownBytes: number): boolean {
-  return ageMs > PERIOD_MS || (ageMs > LEAST_MS && grownBytes > GROWN_BYTES);
+/** Whether to collect, `ageMs` after the last time, with `grown` bytes more in use than were left then, `lately` of them since the last look. Pure. */
+export function isDue(ageMs: number, grown: number, lately: number): boolean {
+  return ageMs > PERIOD_MS || (ageMs > LEAST_MS && grown > GROWN_BYTES && lately < QUIET_BYTES);
 }
 
 /**
@@ -24,8 +25,11 @@ export function keepSmall(release: () => void): () => void {
     size = process.memoryUsage().heapUsed;
     at = performance.now();
   };
+  let seen = 0;
   const look = (): void => {
-    if (isDue(performance.now() - at, process.memoryUsage().heapUsed - size)) collect();
+    const used = process.memoryUsage().heapUsed;
+    if (isDue(performance.now() - at, used - size, used - seen)) collect();
+    seen = used;
     release();
   };
   const first = setTimeout(collect, FIRST_MS).unref();

@@ -3,18 +3,19 @@ import { readFile } from "node:fs/promises";
 import { errnoOf, messageOf } from "#agent/lib/errors.ts";
 import { parseMeminfo } from "#agent/lib/meminfo.ts";
 import type { SupervisorParts } from "./ports.ts";
-import { climb, describeReading, GROUND, isCalm, type Ladder, type Reading } from "./pressure.ts";
+import { climb, describeReading, GROUND, isCalm, isFar, type Ladder, type Reading } from "./pressure.ts";
 import { protectedCacheBytes } from "./protected-cache.ts";
 
-/** As long as all is well: each look brings pages of the program back into memory, which is what there is to be spared. */
-const CALM_INTERVAL_MS = 15_000;
+/** Each look brings pages of the program back into memory, which is what there is to be spared. */
+const FAR_INTERVAL_MS = 15_000;
+const CALM_INTERVAL_MS = 5_000;
 const INTERVAL_MS = 2_000;
 
 export class PressureWatch {
   private readonly parts: Pick<SupervisorParts, "clock" | "events" | "log" | "pressure">;
   private readonly onRung: () => void;
   private ladder: Ladder = GROUND;
-  private calm = true;
+  private intervalMs = INTERVAL_MS;
   private said = "";
 
   constructor(parts: PressureWatch["parts"], onRung: () => void) {
@@ -38,15 +39,15 @@ export class PressureWatch {
       await pressure()
         .then((reading) => this.take(reading))
         .catch((error: unknown) => log.debug(`no look at the memory: ${messageOf(error)}`));
-      await clock.sleep(this.calm && this.rung === 0 ? CALM_INTERVAL_MS : INTERVAL_MS, signal).catch(() => undefined);
+      await clock.sleep(this.intervalMs, signal).catch(() => undefined);
     }
   }
 
   private take(reading: Reading): void {
     const { clock, events, log } = this.parts;
     const before = this.ladder.rung;
-    this.calm = isCalm(reading);
     this.ladder = climb(this.ladder, reading, clock.uptimeMs());
+    this.intervalMs = this.rung > 0 || !isCalm(reading) ? INTERVAL_MS : isFar(reading) ? FAR_INTERVAL_MS : CALM_INTERVAL_MS;
     if (this.ladder.rung === before) return;
     this.said = describeReading(reading);
     const word = this.ladder.rung > before ? "short of memory" : "less short of memory";

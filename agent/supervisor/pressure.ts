@@ -38,9 +38,15 @@ const SOME_STRAINED = 40;
 const FULL_STRAINED = 10;
 const SOME_CALM = 5;
 const FULL_CALM = 1;
-/** Shares of the memory that are available. */
-const AVAILABLE_STRAINED = 0.03;
-const AVAILABLE_CALM = 0.08;
+/** Available: a share of all, and never less than what a kernel and its services need in order to run at all. */
+const MIB = 1024 * 1024;
+const STRAINED = { share: 0.03, bytes: 16 * MIB };
+const CALM = { share: 0.08, bytes: 32 * MIB };
+const FAR = { share: 0.16, bytes: 64 * MIB };
+
+function hasMore({ availableBytes, totalBytes }: Reading, than: typeof STRAINED): boolean {
+  return availableBytes > Math.max(than.bytes, totalBytes * than.share);
+}
 
 export const GROUND: Ladder = {
   rung: 0,
@@ -50,12 +56,19 @@ export const GROUND: Ladder = {
   patienceMs: PATIENCE_MS,
 };
 
-export function isStrained({ someAvg10 = 0, fullAvg10 = 0, availableBytes, totalBytes }: Reading): boolean {
-  return someAvg10 >= SOME_STRAINED || fullAvg10 >= FULL_STRAINED || availableBytes < totalBytes * AVAILABLE_STRAINED;
+export function isStrained(reading: Reading): boolean {
+  const { someAvg10 = 0, fullAvg10 = 0 } = reading;
+  return someAvg10 >= SOME_STRAINED || fullAvg10 >= FULL_STRAINED || !hasMore(reading, STRAINED);
 }
 
-export function isCalm({ someAvg10 = 0, fullAvg10 = 0, availableBytes, totalBytes }: Reading): boolean {
-  return someAvg10 < SOME_CALM && fullAvg10 < FULL_CALM && availableBytes > totalBytes * AVAILABLE_CALM;
+export function isCalm(reading: Reading): boolean {
+  const { someAvg10 = 0, fullAvg10 = 0 } = reading;
+  return someAvg10 < SOME_CALM && fullAvg10 < FULL_CALM && hasMore(reading, CALM);
+}
+
+/** So far from a shortage that a look now and then is enough. */
+export function isFar(reading: Reading): boolean {
+  return isCalm(reading) && hasMore(reading, FAR);
 }
 
 /** The ladder after one more reading; the same object when nothing has changed. */

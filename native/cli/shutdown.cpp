@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <string>
 
-#include "sys/fd.hpp"
 #include "sys/file.hpp"
 #include "sys/pipe.hpp"
 #include "sys/text.hpp"

@@ -1,7 +1,7 @@
 #include <unistd.h>
-#include <cstdio>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "cli/create_options.hpp"
 #include "cli/foreground.hpp"
@@ -13,7 +13,6 @@
 namespace lightv::cli {
 
 namespace {
-
 
 constexpr Flag kExecFlags[] = {
     {.name = "detach", .letter = 'd', .help = "Leave the program running and return"},

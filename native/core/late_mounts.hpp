@@ -31,7 +31,6 @@ class LateMounts {
  private:
   Namespaces namespaces_;
   std::vector<Operation> operations_;
-  bool hasUserNamespace_ = false;
 };
 
 }  // namespace lightv

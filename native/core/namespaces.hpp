@@ -21,6 +21,8 @@ class Namespaces {
   Status open(int flags);
   /** Whose they are is still there, so what was found at its pid since of() is its own. */
   [[nodiscard]] bool isOwnerThere() const;
+  /** Of the user namespace, if that was opened; -1. */
+  [[nodiscard]] int userNamespace() const { return files_[0].get(); }
   /** Enters all of them; the caller has one thread. Fails through `reporter`. Alloc-free. */
   void enter(const Reporter& reporter) const;
 

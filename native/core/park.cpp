@@ -1,10 +1,9 @@
 #include "core/park.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/vfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,11 +52,17 @@ void adjustOomScore(Parked& parked, std::int32_t adjustment) {
   if (!status) parked.launched.warnings.push_back(status.error().wrap("oom_score_adj").message());
 }
 
-/** One of our own small files: what else lies at that path is the image's, and stays. */
+/**
+ * One of our own small files, which lie in the sandbox's /dev (SandboxBuilder::bindFile): what else has that path is
+ * the image's, or another's whose file is mounted there, and stays.
+ */
 Status rewrite(const RootFs& root, const char* path, const std::string& content) {
   const Fd file(root.open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK));
-  struct statfs fs {};
-  if (!file || ::fstatfs(file.get(), &fs) < 0 || static_cast<unsigned long>(fs.f_type) != TMPFS_MAGIC) return {};
+  const Fd dev(root.open("/dev", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  struct stat info {};
+  struct stat own {};
+  if (!file || !dev || ::fstat(file.get(), &info) < 0 || ::fstat(dev.get(), &own) < 0) return {};
+  if (info.st_dev != own.st_dev) return {};
   if (::ftruncate(file.get(), 0) < 0) return Error{"truncate", errno, path};
   return writeAll(file.get(), content, path);
 }

@@ -25,7 +25,8 @@ struct Parked {
 /** Makes one. `spec` has no terminal, an init, and no_new_privs. On failure nothing is left. */
 Result<Parked> park(const Spec& spec, const LaunchParts& parts);
 
-/** Gives it the host name of `spec`, with the files in /etc that say it. */
+/** Gives it the host name of `spec`, with the files in /etc that say it. Before a mount of the user's may cover them.
+ */
 Status renameHost(const Parked& parked, const Spec& spec);
 
 /** Resource limits by number; those absent stay as they are. */

@@ -22,6 +22,7 @@
 #include "core/order.hpp"
 #include "core/root_fs.hpp"
 #include "sys/fd.hpp"
+#include "sys/signals.hpp"
 #include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
 
@@ -76,16 +77,6 @@ void setLimits(const Process& process, const Reporter& reporter) {
     (void)::setrlimit64(static_cast<__rlimit_resource>(limit.resource), &now);
     reporter.warn("ulimit", limit.name.c_str(), err);
   }
-}
-
-// Handlers go by themselves at execve; what the caller ignores would stay ignored.
-void resetSignals() {
-  struct sigaction defaults {};
-  defaults.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < _NSIG; signal++) (void)::sigaction(signal, &defaults, nullptr);
-  sigset_t none;
-  (void)::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 void closeTheRest() {

@@ -50,6 +50,7 @@ void readMounts(JsonReader& reader, std::vector<Mount>& mounts) {
     entry.number("sizeBytes", mount.sizeBytes, std::uint64_t{0}, maxBytes);
     entry.number("mode", mount.mode, 0U, 07777U);
     entry.text("volume", mount.volume);
+    entry.boolean("anonymous", mount.anonymous);
     mounts.push_back(std::move(mount));
   }
 }
@@ -87,7 +88,9 @@ void writeMounts(JsonWriter& writer, const Spec& spec) {
   for (const Mount& mount : spec.mounts) {
     writer.beginObject().member("kind", nameOf(mountKinds(), mount.kind)).member("source", mount.source);
     writer.member("target", mount.target).member("readOnly", mount.readOnly).member("sizeBytes", mount.sizeBytes);
-    writer.member("mode", mount.mode).member("volume", mount.volume).endObject();
+    writer.member("mode", mount.mode).member("volume", mount.volume);
+    if (mount.anonymous) writer.member("anonymous", true);
+    writer.endObject();
   }
   writer.endArray();
 }

@@ -22,6 +22,7 @@ struct Mount {
   std::uint64_t sizeBytes = 0;  // tmpfs, 0: the kernel's default
   std::uint32_t mode = 01777;   // tmpfs
   std::string volume;           // the volume's name, for showing
+  bool anonymous = false;       // a volume that was made for this sandbox, which had no name for it
   bool operator==(const Mount&) const = default;
 };
 

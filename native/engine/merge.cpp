@@ -122,6 +122,7 @@ Status mergeMounts(const ImageConfig& image, const MergeContext& context, Spec& 
     if (mount.volume.empty()) {
       if (fresh >= context.freshVolumes.size()) return Error{"create", EINVAL, "too few names for volumes"};
       mount.volume = context.freshVolumes[fresh++];
+      mount.anonymous = true;
     }
     if (!isSandboxName(mount.volume)) {
       return Error{"create", EINVAL, "\"" + mount.volume + "\" is not a volume's name",

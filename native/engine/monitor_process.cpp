@@ -10,6 +10,7 @@
 #include "core/cgroup_place.hpp"
 #include "monitor/config_file.hpp"
 #include "monitor/monitor.hpp"
+#include "sys/signals.hpp"
 #include "sys/vfork.hpp"
 #include "sys/wait.hpp"
 
@@ -34,25 +35,28 @@ struct Execution {
   int err = 0;     // why there was no execve
 };
 
-/** Handlers of the parent's are its own, and none may run in its memory: until the execve all signals are blocked. */
-void forgetSignals() {
-  struct sigaction defaults {};
-  defaults.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < _NSIG; signal++) (void)::sigaction(signal, &defaults, nullptr);
-  sigset_t none;
-  (void)::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-[[noreturn]] void executeMonitor(Execution& execution) {
+/** The parent's handlers are not to run in its memory: until the execve all signals are blocked. */
+void executeMonitor(void* context) {
+  Execution& execution = *static_cast<Execution*>(context);
   // If it can't, the monitor will say so when it makes sure of its group.
   if (execution.group >= 0) (void)!::write(execution.group, "0", 1);
   if (keepOnlyStartSocket(execution.socket)) {
-    forgetSignals();
+    resetSignals();
     (void)::execve(execution.binary, execution.argv, execution.environment);
   }
   execution.err = errno;
-  _exit(127);
+}
+
+/** Of one that is forked. */
+struct Fork {
+  const Paths& paths;
+  const std::string& id;
+  int socket = -1;
+};
+
+void forkAndLeave(void* context) {
+  const Fork& fork = *static_cast<const Fork*>(context);
+  forkMonitorAndLeave(fork.paths, fork.id, fork.socket);
 }
 
 std::vector<char*> monitorEnvironment() {
@@ -77,10 +81,9 @@ Fd groupOf(const SandboxFiles& files) {
 Result<pid_t> forkMonitor(const Paths& paths, const std::string& id, int socket) {
   if (paths.rootless) return forkUsersMonitor(paths, id, socket);
   // Of two forks only one has to copy this process.
-  const long pid = sys::vforkHere();
-  if (pid == 0) forkMonitorAndLeave(paths, id, socket);
-  if (pid < 0) return Error{"fork", static_cast<int>(-pid), "the sandbox's monitor"};
-  return static_cast<pid_t>(pid);
+  Fork fork{paths, id, socket};
+  const pid_t pid = sys::vforkCall(forkAndLeave, &fork);
+  return pid < 0 ? Result<pid_t>(Error{"fork", errno, "the sandbox's monitor"}) : pid;
 }
 
 Result<pid_t> spawnMonitor(const Paths& paths, const std::string& id, int socket, const std::string& binary) {
@@ -94,12 +97,12 @@ Result<pid_t> spawnMonitor(const Paths& paths, const std::string& id, int socket
   sigset_t before;
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  const long pid = sys::vforkHere();
-  if (pid == 0) executeMonitor(execution);
+  const pid_t pid = sys::vforkCall(executeMonitor, &execution);
+  const int err = errno;
   (void)pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return Error{"fork", static_cast<int>(-pid), "the sandbox's monitor"};
-  if (execution.err == 0) return static_cast<pid_t>(pid);
-  (void)sys::awaitExit(static_cast<pid_t>(pid));
+  if (pid < 0) return Error{"fork", err, "the sandbox's monitor"};
+  if (execution.err == 0) return pid;
+  (void)sys::awaitExit(pid);
   return Error{"spawn", execution.err, binary};
 }
 

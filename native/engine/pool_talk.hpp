@@ -15,7 +15,8 @@ struct PoolRequest {
   std::string root;  // the caller's: with another one its images and names are others
   CreateRequest create;
   bool wantStdin = false, hasStdout = false, hasStderr = false;
-  bool callerLimits = false;  // the workload begins with the caller's resource limits, as a child of his would
+  bool callerLimits =
+      false;  // the workload is as a child of the caller's: his resource limits, and his paths for bind mounts
 };
 
 std::string toJson(const PoolRequest& request);

@@ -1,6 +1,5 @@
 // Engine::start: how a monitor comes to life, and the first words with it.
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>

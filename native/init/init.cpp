@@ -14,6 +14,7 @@
 #include <csignal>
 
 #include "sys/memory.hpp"
+#include "sys/fds.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {
@@ -91,14 +92,9 @@ void giveUpPrivileges() {
 void closeAllBut(int first, int second) {
   const auto low = static_cast<unsigned>(first < second ? first : second);
   const auto high = static_cast<unsigned>(first < second ? second : first);
-  const auto close = [](unsigned from, unsigned to) {
-    if (from > to || sys::closeRange(from, to, 0) == 0) return;
-    const unsigned end = to < 65536 ? to : 65536;
-    for (unsigned fd = from; fd <= end; fd++) (void)::close(static_cast<int>(fd));
-  };
-  if (low > 0) close(0, low - 1);
-  close(low + 1, high - 1);
-  close(high + 1, UINT_MAX);
+  if (low > 0) closeSpan(0, low - 1);
+  closeSpan(low + 1, high - 1);
+  closeSpan(high + 1, UINT_MAX);
 }
 
 /**

@@ -16,6 +16,7 @@
 #include "monitor/life.hpp"
 #include "monitor/lock.hpp"
 #include "rootless/enter.hpp"
+#include "sys/fds.hpp"
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
 #include "sys/start_area.hpp"
@@ -107,14 +108,13 @@ bool keepOnlyStartSocket(int socket) {
   // Above the descriptors that are about to be replaced.
   const int high = fcntl(socket, F_DUPFD, kStartSocket + 1);
   if (high < 0 || dup2(high, kStartSocket) < 0) return false;
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  // Without O_CLOEXEC: it may be one of the three itself. Else it goes with the rest.
+  const int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < kStartSocket; fd++) {
     if (dup2(null, fd) < 0) return false;
   }
-  if (sys::closeRange(kStartSocket + 1, ~0U, 0) == 0) return true;
-  const long most = sysconf(_SC_OPEN_MAX);  // before 5.9
-  for (int fd = kStartSocket + 1; fd < most; fd++) close(fd);
-  return true;
+  closeSpan(kStartSocket + 1, ~0U);
+  return null >= 0;
 }
 
 bool isMonitorVariable(std::string_view entry) {

@@ -18,10 +18,6 @@ namespace {
 
 constexpr const char* kVolumesMark = "/remove-volumes";
 
-bool isAnonymous(const std::string& volume) {
-  return volume.size() == 64 && volume.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 }  // namespace
 
 Result<Fd> lockNames(const Paths& paths) {
@@ -83,7 +79,7 @@ Status deleteHidden(const SandboxFiles& files, std::uint32_t idBase) {
 std::vector<std::string> anonymousVolumes(const Spec& spec) {
   std::vector<std::string> names;
   for (const Mount& mount : spec.mounts) {
-    if (mount.kind == MountKind::volume && isAnonymous(mount.volume)) names.push_back(mount.volume);
+    if (mount.anonymous) names.push_back(mount.volume);
   }
   return names;
 }

@@ -39,7 +39,7 @@ bool hasVolumesMark(const std::string& directory);
 /** Frees its range of ids (0: it has none) and deletes what hideSandbox() hid, the run directory with the lock last. */
 Status deleteHidden(const SandboxFiles& files, std::uint32_t idBase);
 
-/** Names of the volumes that create() made for this sandbox alone: 64 hexadecimal digits. */
+/** Names of the volumes that were made for this sandbox alone. */
 std::vector<std::string> anonymousVolumes(const Spec& spec);
 Status deleteVolumes(const Paths& paths, const std::vector<std::string>& names);
 

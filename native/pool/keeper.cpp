@@ -208,6 +208,8 @@ void Keeper::hear(Shelf& shelf, Idle& idle) {
     demand_.started(digest, now);
     backoff_.succeeded(digest);
     quietSince_ = now;
+  } else if (got == 1 && text[0] == kMemberSpoiled) {
+    quietSince_ = now;
   } else if (!idle.ready) {
     fail(digest, got > 0 ? std::string(text, static_cast<std::size_t>(got)) : "it ended while it was preparing");
   } else if (!idle.proven) {

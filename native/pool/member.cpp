@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <optional>
@@ -99,7 +100,9 @@ class Member {
       Result<Fd> connection = acceptConnection(listener_.get());
       if (!connection) return false;
       if (*connection && consider(std::move(*connection))) return true;
-      if (spoiled_) return false;
+      if (!spoiled_) continue;
+      tellKeeper(kMemberSpoiled);
+      return false;
     }
   }
 
@@ -120,10 +123,7 @@ class Member {
     Result<Spec> spec = standing_.specFor(request->create);
     if (!spec || !findsPaths(*spec, *request, peer->pid)) return false;
     Taken taken{std::move(connection), std::move(*message), std::move(*request), std::move(*spec), {}, 0, {}};
-    if (!become(taken)) {
-      (void)deleteVolumes(standing_.paths(), anonymousVolumes(taken.spec));
-      return false;
-    }
+    if (!become(taken)) return false;
     taken.caller = peer->pid;
     taken_.emplace(std::move(taken));
     return true;
@@ -134,20 +134,38 @@ class Member {
    * its sandboxes are the host's (docs/service.md).
    */
   bool findsPaths(const Spec& spec, const PoolRequest& request, pid_t caller) const {
-    if (spec.mounts.empty() || !request.callerLimits) return true;
-    const Result<FileView> view = FileView::of(caller);
-    return view && *view == standing_.place().files;
+    constexpr pid_t kHost = 1;
+    const auto isBind = [](const Mount& mount) { return mount.kind == MountKind::bind; };
+    if (std::none_of(spec.mounts.begin(), spec.mounts.end(), isBind)) return true;
+    const FileView& home = standing_.place().files;
+    if (request.callerLimits) {
+      const Result<FileView> his = FileView::of(caller);
+      if (!his || *his != home) return false;
+    }
+    const Result<FileView> own = FileView::own();
+    if (own && *own == home) return true;
+    // A mount namespace of its own follows the host's, but for mounts below one that is private.
+    const pid_t who = request.callerLimits ? caller : kHost;
+    return std::all_of(spec.mounts.begin(), spec.mounts.end(), [&](const Mount& mount) {
+      return !isBind(mount) || (leadsToTheSame(mount.source, who) && !contains(mount.source, standing_.paths().run));
+    });
   }
 
-  /** What has to be sure before anything runs. On failure nothing has changed, or the sandbox is spoiled. */
+  /**
+   * What has to be sure before anything runs. On failure this sandbox is as before, or spoiled; volumes with a name may
+   * be there, as behind any start that fails.
+   */
   bool become(Taken& taken) {
     Result<UserIds> user = standing_.userOf(taken.spec);
-    if (!user) return false;
+    if (!user || !secure(taken.spec)) return false;
     taken.user = std::move(*user);
     const Result<LateMounts> mounts = standing_.openMounts(taken.spec);
-    if (!mounts || !secure(taken.spec)) return false;
-    spoiled_ = !standing_.furnish(taken.spec, *mounts).ok();
-    return !spoiled_;
+    if (mounts && standing_.furnish(taken.spec, *mounts).ok()) return true;
+    spoiled_ = mounts.ok();
+    // Before the caller sees his connection close: he starts from nothing then, by the same name.
+    standing_.letGoOf(taken.spec);
+    (void)::flock(images_.get(), LOCK_UN);
+    return false;
   }
 
   /** Nobody removes the image meanwhile (Engine::create), and the name is ours. */
@@ -172,8 +190,8 @@ class Member {
     word.id = standing_.files().id();
     // From here on the caller waits for how it went, and tries nothing else.
     if (!sendMessage(taken.connection.get(), toJson(word))) {
+      standing_.letGoOf(taken.spec);
       standing_.takeBack();
-      (void)deleteVolumes(standing_.paths(), anonymousVolumes(taken.spec));
       return 1;
     }
     // A disk that is slow to sync must not have the keeper take this one for free meanwhile.
@@ -190,7 +208,9 @@ class Member {
     }
     standing_.clearTraces();
     // One that never became visible leaves nothing; one whose program can't be executed is there with its exit.
-    if (!exists(standing_.files().directory())) standing_.takeBack();
+    if (exists(standing_.files().directory())) return 1;
+    standing_.letGoOf(taken.spec);
+    standing_.takeBack();
     return 1;
   }
 

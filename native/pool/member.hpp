@@ -13,8 +13,9 @@ namespace lightv {
 /** The name (comm) of a member that waits. */
 inline constexpr const char* kIdleName = "lightv-prepared";
 
-/** What a member tells its keeper, a byte each. */
-inline constexpr char kMemberReady = 'R', kMemberTaken = 'T';
+/** What a member tells its keeper, a byte each. Spoiled: a request could not be served, and is none of the image's
+ * fault. */
+inline constexpr char kMemberReady = 'R', kMemberTaken = 'T', kMemberSpoiled = 'S';
 
 /**
  * The member's life, in a fork of the keeper that has nothing open but 0 to 2, `listener` and `keeper`. When the other

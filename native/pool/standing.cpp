@@ -1,11 +1,11 @@
 #include "pool/standing.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "core/cgroup_place.hpp"
@@ -155,6 +155,13 @@ Result<UserIds> Standing::userOf(const Spec& wanted) const {
 
 Result<LateMounts> Standing::openMounts(const Spec& wanted) const {
   if (wanted.mounts.empty()) return LateMounts();
+  for (const Mount& mount : wanted.mounts) {
+    if (mount.kind == MountKind::bind && !exists(mount.source)) return Error{"mount", ENOENT, mount.source};
+  }
+  // Should this process be killed, the sweep finds by it what was made for this sandbox alone.
+  if (!anonymousVolumes(wanted).empty()) {
+    if (Status written = writeFileAtomic(configFile(), toJson(wanted), 0600); !written) return written.error();
+  }
   if (Status made = makeVolumes(paths_, wanted); !made) return made.error();
   return LateMounts::open(prepared_.run.parked, wanted);
 }
@@ -166,13 +173,31 @@ bool Standing::takeName(const Spec& wanted) {
   return true;
 }
 
+void Standing::letGoOf(const Spec& wanted) {
+  if (!oldName_.empty()) {
+    (void)freeName(paths_, name_, files().id());
+    name_ = std::exchange(oldName_, {});
+  }
+  const std::vector<std::string> volumes = anonymousVolumes(wanted);
+  if (volumes.empty()) return;
+  (void)deleteVolumes(paths_, volumes);
+  (void)::unlink(configFile().c_str());
+}
+
 Status Standing::furnish(const Spec& wanted, const LateMounts& mounts) {
-  if (Status mounted = mounts.attach(); !mounted) return mounted;
-  return wanted.hostname == spec_.hostname ? Status() : renameHost(prepared_.run.parked, wanted);
+  // Before a mount may show another's file in the place of ours.
+  if (wanted.hostname != spec_.hostname) {
+    if (Status named = renameHost(prepared_.run.parked, wanted); !named) return named;
+  }
+  return mounts.attach();
+}
+
+std::string Standing::configFile() const {
+  return files().newDirectory() + "/config.json";
 }
 
 Status Standing::publish(const Spec& spec) const {
-  const std::string config = files().newDirectory() + "/config.json";
+  const std::string config = configFile();
   Result<Fd> file = openFile(config, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (!file) return file.error();
   if (Status written = writeAll(file->get(), toJson(spec), config); !written) return written;
@@ -193,10 +218,12 @@ void Standing::clearTraces() const {
 }
 
 void Standing::takeBack() {
+  if (files_) {
+    (void)freeName(paths_, name_, files().id());
+    if (!oldName_.empty()) (void)freeName(paths_, oldName_, files().id());
+  }
   dropRun(prepared_.run);
   if (!files_) return;
-  (void)freeName(paths_, name_, files().id());
-  if (!oldName_.empty()) (void)freeName(paths_, oldName_, files().id());
   (void)removeTree(files().newDirectory());
   (void)deleteHidden(files(), spec_.idBase);
 }

@@ -49,10 +49,12 @@ class Standing {
   [[nodiscard]] Result<Spec> specFor(const CreateRequest& request) const;
   /** The ids of the workload's user. */
   [[nodiscard]] Result<UserIds> userOf(const Spec& wanted) const;
-  /** Opens the mounts of `wanted`, with its volumes made: nothing of the sandbox is changed yet. */
-  [[nodiscard]] Result<LateMounts> openMounts(const Spec& wanted) const;
   /** Takes the name of `wanted` beside its own. False: another has it. */
   bool takeName(const Spec& wanted);
+  /** Opens the mounts of `wanted`, with its volumes made: nothing of the sandbox is changed yet. */
+  [[nodiscard]] Result<LateMounts> openMounts(const Spec& wanted) const;
+  /** Takes back what both did: whoever asked for `wanted` may have its name now. */
+  void letGoOf(const Spec& wanted);
   /** Mounts and host name. After an error half of it may be done, and nobody may have this sandbox. */
   Status furnish(const Spec& wanted, const LateMounts& mounts);
   /** Makes it a sandbox that everybody sees, on the disk before that if it has to outlive a power cut. */
@@ -73,6 +75,7 @@ class Standing {
   Status build(Fd lock);
   void takeHostIds();
   void adoptIds(Spec& spec) const;
+  [[nodiscard]] std::string configFile() const;
   Status claimSomeName();
   [[nodiscard]] Result<Spec> merge(CreateRequest request) const;
 

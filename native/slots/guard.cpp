@@ -65,6 +65,8 @@ int detach(int kept) {
 Status startGuard(const SlotFiles& files, const Trial& trial) {
   const Fd self(sys::pidfdOpen(::getpid()));
   if (!self) return Error{"pidfd_open", errno, "the agent's own process"};
+  // Whoever has called us may ignore it, and then there is no status to wait for.
+  (void)::signal(SIGCHLD, SIG_DFL);
   const pid_t middle = ::fork();
   if (middle < 0) return Error{"fork", errno, "the guard of the trial"};
   if (middle == 0) {

@@ -1,9 +1,15 @@
 #include "sys/fds.hpp"
 
+#include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "sys/syscalls.hpp"
@@ -11,13 +17,44 @@
 namespace lightv {
 namespace {
 
-void closeSpan(unsigned from, unsigned to) {
-  if (from > to || sys::closeRange(from, to, 0) == 0) return;
-  const long most = ::sysconf(_SC_OPEN_MAX);  // before 5.9
-  for (unsigned fd = from; fd <= to && fd < static_cast<unsigned>(most); fd++) (void)::close(static_cast<int>(fd));
+/** The kernel's linux_dirent64 (getdents64(2)), up to its name. */
+struct Entry {
+  std::uint64_t inode;
+  std::int64_t offset;
+  std::uint16_t length;
+  unsigned char type;
+};
+constexpr std::size_t kNameAt = offsetof(Entry, type) + 1;
+
+/** Those that are open; a limit of half a million descriptors is usual, and as many calls take their time. */
+bool closeListed(unsigned from, unsigned to) {
+  const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return false;
+  alignas(Entry) char buffer[4096];
+  for (long got = 0; (got = ::syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0;) {
+    for (long at = 0; at < got;) {
+      Entry entry{};
+      std::memcpy(&entry, buffer + at, kNameAt);
+      const char* name = buffer + at + kNameAt;
+      const auto fd = static_cast<unsigned>(std::strtoul(name, nullptr, 10));
+      const bool isNumber = name[0] >= '0' && name[0] <= '9';
+      if (isNumber && fd >= from && fd <= to && fd != static_cast<unsigned>(directory))
+        (void)::close(static_cast<int>(fd));
+      at += entry.length;
+    }
+  }
+  (void)::close(directory);
+  return true;
 }
 
 }  // namespace
+
+void closeSpan(unsigned from, unsigned to) {
+  // Before 5.9 one by one.
+  if (from > to || sys::closeRange(from, to, 0) == 0 || closeListed(from, to)) return;
+  const long most = ::sysconf(_SC_OPEN_MAX);
+  for (unsigned fd = from; fd <= to && fd < static_cast<unsigned>(most); fd++) (void)::close(static_cast<int>(fd));
+}
 
 void closeAllBut(std::initializer_list<int> kept) {
   std::vector<int> sorted(kept);

@@ -5,6 +5,9 @@
 
 namespace lightv {
 
+/** Closes the numbers from `from` to `to`. Alloc-free. */
+void closeSpan(unsigned from, unsigned to);
+
 /** Closes everything from 3 on but `kept`, which may come in any order. */
 void closeAllBut(std::initializer_list<int> kept);
 

@@ -45,6 +45,16 @@ int parseSignal(std::string_view text) {
   return name[5] == '+' ? kFirstRealtime + static_cast<int>(*offset) : kLastRealtime - static_cast<int>(*offset);
 }
 
+// Handlers go by themselves at execve; what the caller ignores would stay ignored.
+void resetSignals() {
+  struct sigaction defaults {};
+  defaults.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < _NSIG; signal++) (void)::sigaction(signal, &defaults, nullptr);
+  sigset_t none;
+  (void)::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 std::string signalName(int signal) {
   for (const Name& known : kNames) {
     if (signal == known.signal) return known.name;

@@ -11,4 +11,7 @@ int parseSignal(std::string_view text);
 /** "TERM" for 15; the number when it has no name. */
 std::string signalName(int signal);
 
+/** As a program begins: each to its default, none blocked. For children before execve; alloc-free. */
+void resetSignals();
+
 }  // namespace lightv

@@ -256,6 +256,15 @@ TEST_CASE("service: all sandboxes stop at once, each by its own signal, and thei
   CHECK(home.isQuiet());
 }
 
+TEST_CASE("service: a monitor's program that can't be executed is told as such") {
+  if (!canRun()) return;
+  const Home home;
+  const auto started = home.engine().start(home.make(home.shell("true")), {.monitorBinary = "/no/such/lightv"});
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().err == ENOENT);
+  CHECK(started.error().message().find("/no/such/lightv") != std::string::npos);
+}
+
 TEST_CASE("service: workloads of any user get into a volume, whatever the umask of who creates it") {
   if (!canRun()) return;
   const Home home;

@@ -107,6 +107,43 @@ TEST_CASE("pool mounts: volumes without a name are made, and go with --rm, also 
   CHECK(isClean(home));
 }
 
+TEST_CASE("pool mounts: a request that nobody takes costs no volume that was there before") {
+  if (!canRun()) return;
+  const Home home;
+  const Pool pool(home);
+  // As those are called that were made without a name.
+  const std::string name(64, 'a');
+  const std::string data = home.paths().root + "/volumes/" + name + "/_data";
+  REQUIRE(makeDirs(data).ok());
+  REQUIRE(writeFileAtomic(data + "/file", "kept").ok());
+  CreateRequest request = pool.shell("cat /kept/file");
+  request.spec.mounts = {{.kind = MountKind::volume, .target = "/kept", .volume = name},
+                         {.source = "/no/such/directory", .target = "/data"}};
+  request.spec.autoRemove = true;
+  CHECK_FALSE(runPrepared(home, request).prepared);
+  request.spec.mounts.pop_back();
+  CHECK(runPrepared(home, request).out == "kept");
+  CHECK(*readFile(data + "/file") == "kept");
+}
+
+TEST_CASE("pool mounts: the files that say the host name are the sandbox's own, or stay as they are") {
+  if (!canRun()) return;
+  const Home home;
+  const Pool pool(home);
+  const std::string etc = "/dev/shm/lightv-test-" + std::to_string(::getpid());
+  REQUIRE(makeDirs(etc).ok());
+  for (const char* file : {"/hosts", "/hostname"}) REQUIRE(writeFileAtomic(etc + file, "the host's").ok());
+  CreateRequest request = pool.shell("cat /etc/hosts");
+  request.spec.mounts = {{.source = etc, .target = "/etc"}};
+  request.spec.hostname = "another";
+  request.hostnameGiven = true;
+  const Ran ran = runPrepared(home, request);
+  CHECK(ran.prepared);
+  CHECK(ran.out == "the host's");
+  for (const char* file : {"/hosts", "/hostname"}) CHECK(*readFile(etc + file) == "the host's");
+  CHECK(removeTree(etc).ok());
+}
+
 TEST_CASE("pool mounts: a source that is missing costs no prepared sandbox, and the start from nothing tells") {
   if (!canRun()) return;
   const Home home;
@@ -140,9 +177,16 @@ TEST_CASE("pool mounts: an image's links lead nowhere outside, and a sandbox tha
   const std::vector<pid_t> before = pool.idle();
   // Not in one of them, nor from nothing.
   request.spec.mounts = {{.source = host.path, .target = "/to-proc"}};
+  request.spec.name = "wanted";
   CHECK_FALSE(runPrepared(home, request).prepared);
-  CHECK_FALSE(runCold(home, request).error.message().empty());
-  CHECK(eventually([&] { return pool.idle() != before && pool.idle().size() == 1; }));
+  // The name is free again at once, and so it is the mount that is told of.
+  CHECK(runCold(home, request).error.op != "");
+  REQUIRE(home.engine().find("wanted").ok());
+  const auto isNew = [&](pid_t pid) { return std::find(before.begin(), before.end(), pid) == before.end(); };
+  CHECK(eventually([&] {
+    const std::vector<pid_t> idle = pool.idle();
+    return !idle.empty() && std::all_of(idle.begin(), idle.end(), isNew);
+  }));
   REQUIRE(pool.awaitReady(1));
   const Ran next = runPrepared(home, pool.shell("cat /proc/self/mountinfo"));
   REQUIRE(next.prepared);

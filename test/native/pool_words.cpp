@@ -160,7 +160,8 @@ TEST_CASE("fit: what is applied late may differ, what stands may not") {
   CHECK(fits(wanted, prepared));
   wanted.mounts = {{.source = "/host", .target = "/data"},
                    {.kind = MountKind::tmpfs, .target = "/devices"},
-                   {.kind = MountKind::volume, .target = "/etc/hosts.d"}};
+                   {.kind = MountKind::volume, .target = "/etc/hosts.d"},
+                   {.kind = MountKind::volume, .target = "/root/.config/..x"}};
   CHECK(fits(wanted, prepared));
   // Under the sandbox's own file systems, in the place of its files, or hard to tell.
   for (const char* target : {"/dev/shm", "/dev", "/proc/x", "/sys/fs", "/etc/hosts", "/etc/hostname",

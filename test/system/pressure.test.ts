@@ -54,10 +54,12 @@ function watch(): () => Promise<readonly number[]> {
   };
 }
 
-/** Available, less the page cache that LightV's units have protected (agent/supervisor/protected-cache.ts), in thousandths of all. */
-const AVAILABLE = `$(( ($(awk '/^MemAvailable/{print $2}' /proc/meminfo) - $(for u in ${SLICE}/*.service; do
+/** Available, less the page cache that LightV's units have protected (agent/supervisor/protected-cache.ts), in KiB. */
+const AVAILABLE = `$(( $(awk '/^MemAvailable/{print $2}' /proc/meminfo) - $(for u in ${SLICE}/*.service; do
     awk -v min=$(cat $u/memory.min) -v now=$(cat $u/memory.current) '/^file /{f = $2 - (now > min ? now - min : 0); print (min > 0 && f > 0 ? int(f / 1024) : 0)}' $u/memory.stat
-  done | awk '{s += $1} END{print s}')) * 1000 / $(awk '/^MemTotal/{print $2}' /proc/meminfo) ))`;
+  done | awk '{s += $1} END{print s}') ))`;
+/** Less than what the agent calls a shortage (agent/supervisor/pressure.ts), and enough for a kernel to get on. */
+const SHORT_KIB = 14 * 1024;
 
 /**
  * In a tmpfs, which the kernel can't take back, and which belongs to no app: until it has been short for five seconds. Once: a hog that took
@@ -65,9 +67,9 @@ const AVAILABLE = `$(( ($(awk '/^MemAvailable/{print $2}' /proc/meminfo) - $(for
  */
 const FILL = `mkdir -p /mnt/hog && mount -t tmpfs -o size=100% hog /mnt/hog; i=0; short=0
   while [ $short -lt 5 ]; do
-    if [ ${AVAILABLE} -lt 25 ]; then short=$((short+1)); sleep 1; continue; fi
+    if [ ${AVAILABLE} -lt ${SHORT_KIB} ]; then short=$((short+1)); sleep 1; continue; fi
     i=$((i+1)); short=0; dd if=/dev/zero of=/mnt/hog/$i bs=512k count=1 2>/dev/null || break
-  done; echo "$i halves of a MiB, ${AVAILABLE} of 1000 available"; grep -e MemTotal -e MemAvailable /proc/meminfo`;
+  done; echo "$i halves of a MiB, ${AVAILABLE} KiB available"; grep -e MemTotal -e MemAvailable /proc/meminfo`;
 
 const phaseOf = async (app: string): Promise<string> => (await site.reported(device.name, app, () => true, device.within(30))).phase;
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as assert from "uvu/assert";
-import { climb, GROUND, type Ladder, type Reading, strainOf } from "#agent/supervisor/pressure.ts";
+import { climb, GROUND, isCalm, isFar, type Ladder, type Reading, strainOf } from "#agent/supervisor/pressure.ts";
 import { parsePressure, readPressure } from "#agent/supervisor/pressure-watch.ts";
 import { app, MIB, Rig } from "#test/lib/agent-rig.ts";
 import { suite } from "#test/lib/suite.ts";
@@ -60,6 +60,16 @@ test("without pressure stall information what is available decides", () => {
   const blind = { someAvg10: undefined, fullAvg10: undefined };
   assert.is(climb(GROUND, { ...SHORT, ...blind }, 0).rung, 1);
   assert.is(climb(GROUND, { ...CALM, ...blind }, 0).rung, 0);
+});
+
+test("a small device is short before its kernel does nothing but reclaim, and a large one by its share", () => {
+  const of = (available: number, total: number): Reading => ({ ...CALM, availableBytes: available * MIB, totalBytes: total * MIB });
+  assert.is(climb(GROUND, of(15, 256), 0).rung, 1);
+  assert.is(climb(GROUND, of(17, 256), 0).rung, 0);
+  assert.is(climb(GROUND, of(100, 4096), 0).rung, 1);
+  assert.is(climb(GROUND, of(200, 4096), 0).rung, 0);
+  assert.equal([of(30, 256), of(50, 256), of(70, 256), of(400, 4096)].map(isCalm), [false, true, true, true]);
+  assert.equal([of(50, 256), of(70, 256), of(400, 4096), of(700, 4096)].map(isFar), [false, true, false, true]);
 });
 
 test("reads what the kernel writes, and does without what it does not have", async (t) => {
