@@ -13,8 +13,8 @@
 #include <climits>
 #include <csignal>
 
-#include "sys/memory.hpp"
 #include "sys/fds.hpp"
+#include "sys/memory.hpp"
 #include "sys/syscalls.hpp"
 
 namespace lightv {

@@ -8,7 +8,8 @@
 
 namespace lightv::sys {
 
-/** Waits for a child and reaps it: its exit code, as a shell has it 128 and the signal that killed it, -1 with errno. */
+/** Waits for a child and reaps it: its exit code, as a shell has it 128 and the signal that killed it, -1 with errno.
+ */
 inline int awaitExit(pid_t pid) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0) {
