@@ -15,7 +15,7 @@ export class PressureWatch {
   private readonly parts: Pick<SupervisorParts, "clock" | "events" | "log" | "pressure">;
   private readonly onRung: () => void;
   private ladder: Ladder = GROUND;
-  private intervalMs = INTERVAL_MS;
+  private intervalMs = FAR_INTERVAL_MS;
   private said = "";
 
   constructor(parts: PressureWatch["parts"], onRung: () => void) {

@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "sys/fd.hpp"
+#include "sys/fds.hpp"
 #include "sys/syscalls.hpp"
 #include "sys/time.hpp"
 #include "sys/wait.hpp"
@@ -42,9 +43,7 @@ int detach(int kept) {
   // A working directory would keep its file system busy; "/" is there always.
   if (::chdir("/") < 0) return -1;
   const int pidfd = ::dup2(kept, STDERR_FILENO + 1);
-  if (sys::closeRange(STDERR_FILENO + 2, ~0U, 0) < 0) {
-    for (int fd = STDERR_FILENO + 2; fd < 1024; ++fd) ::close(fd);
-  }
+  closeSpan(STDERR_FILENO + 2, ~0U);
   return pidfd;
 }
 
