@@ -58,8 +58,7 @@ export interface Base {
   readonly native: Native;
   readonly monitorBinary: string;
   readonly signal: AbortSignal;
-  /** This program's file, and the tree that it belongs to. */
-  readonly program: string;
+  /** Where this program is installed. */
   readonly tree: string;
   /** Our command line: another version of the agent is started with the same. */
   readonly args: readonly string[];
@@ -218,7 +217,7 @@ export class Agent {
   }
 
   private startOutside({ outbox, journal, engine, supervisor, desired }: Inside, update: UpdatePart): Outside {
-    const { config, clock, log, signal } = this.base;
+    const { config, clock, log } = this.base;
     const reporter = new Reporter({
       clock,
       log,
@@ -241,9 +240,7 @@ export class Agent {
       send: async (message) => this.online().publish("metric", message),
     });
     const pump = new EventPump({ source: outbox, clock, send: async (events) => this.online().publish("event", { events }) });
-    // With the flags that keep this process small: both are in one cgroup.
-    const inventory = [process.execPath, ...process.execArgv, this.base.program, "--inventory", "--root", config.root];
-    const refreshInventory = async (): Promise<void> => reporter.setInventory(await readInventory(inventory, signal));
+    const refreshInventory = async (): Promise<void> => reporter.setInventory(await readInventory(config.root));
     const commands = new Commands({
       clock,
       log,

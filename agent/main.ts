@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Agent } from "#agent/agent.ts";
 import { type Config, loadConfig } from "#agent/config/config.ts";
 import { type Flags, HELP, parseFlags } from "#agent/config/flags.ts";
 import { systemClock } from "#agent/lib/clock.ts";
 import { isLightvError, LightvError, messageOf } from "#agent/lib/errors.ts";
 import { createLogger } from "#agent/lib/log.ts";
 import { keepSmall } from "#agent/lib/memory.ts";
-import { collectInventory } from "#agent/reporter/inventory.ts";
 import { loadNative } from "#agent/sandbox/load.ts";
 import { locate } from "#agent/sandbox/locate.ts";
 import { keepWatchdog } from "#agent/sandbox/watchdog.ts";
@@ -32,7 +32,6 @@ async function main(args: readonly string[]): Promise<number> {
   const file = flags.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : installed);
   const config = await loadConfig(file, flags.values, flags.config !== undefined);
   if (flags.mode === "check-config") return print(`${file}: the configuration is right\n`);
-  if (flags.mode === "inventory") return print(JSON.stringify(await collectInventory(config.root)));
   return serve(config, flags, args);
 }
 
@@ -55,15 +54,12 @@ async function serve(config: Config, flags: Flags, args: readonly string[]): Pro
   const { promise: ended, resolve: end } = Promise.withResolvers<{ reason: string; code: number }>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => end({ reason: name, code: 0 }));
   const onUpdate = (reason: string, failed: boolean): void => end({ reason, code: failed ? UPDATE_FAILED : 0 });
-  // Here, so that the short-lived process that reads the inventory beside a running agent does not load all of it.
-  const { Agent } = await import("./agent.ts");
   const agent = new Agent({
     config,
     clock,
     log,
     native,
     monitorBinary,
-    program: fileURLToPath(import.meta.url),
     tree: join(here, "../.."),
     args,
     launch: launchOf(process.env),

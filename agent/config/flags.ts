@@ -4,7 +4,7 @@ import { LightvError } from "#agent/lib/errors.ts";
 import { type ConfigKey, SCHEMA } from "./config.ts";
 
 export interface Flags {
-  readonly mode: "run" | "help" | "version" | "check-config" | "inventory";
+  readonly mode: "run" | "help" | "version" | "check-config";
   readonly config: string | undefined;
   /** Where the native parts lie, when not beside this program. */
   readonly addon: string | undefined;
@@ -54,5 +54,5 @@ export function parseFlags(args: readonly string[]): Flags {
 }
 
 function isMode(name: string): name is Exclude<Flags["mode"], "run"> {
-  return ["help", "version", "check-config", "inventory"].includes(name);
+  return ["help", "version", "check-config"].includes(name);
 }

@@ -1,67 +1,81 @@
-/** What the device is. systeminformation is large, so it is loaded in a process of its own that lives for a moment. */
-import { execFile } from "node:child_process";
-import { LightvError } from "#agent/lib/errors.ts";
+/** What the device is, read from the kernel by this process: a second one would not fit beside it into 32 MiB. */
+import { readFile, statfs } from "node:fs/promises";
+import { cpus, hostname, networkInterfaces, release, totalmem } from "node:os";
+import { join } from "node:path";
 import type { Inventory } from "#agent/wire/protocol/reported.ts";
 
-const TIMEOUT_MS = 60_000;
+const MOST_INTERFACES = 32;
+const MOST_ADDRESSES = 16;
+/** What boards without a name of their own have in its place. */
+const NOTHING = [
+  "none",
+  "unknown",
+  "default string",
+  "to be filled by o.e.m.",
+  "not specified",
+  "system product name",
+  "system serial number",
+];
 
 /** GOARCH name of this machine. */
 export function goArch(arch: string = process.arch): string {
   return { x64: "amd64", ia32: "386" }[arch] ?? arch;
 }
 
-/** Runs `command` (this program with --inventory) and reads what it prints. Throws LV_INTERNAL. */
-export function readInventory(command: readonly string[], signal: AbortSignal): Promise<Inventory> {
-  const [file = "", ...args] = command;
-  return new Promise((resolve, reject) => {
-    execFile(file, args, { timeout: TIMEOUT_MS, maxBuffer: 1 << 20, signal }, (error, stdout, stderr) => {
-      try {
-        if (error !== null) throw error;
-        resolve(JSON.parse(stdout) as Inventory);
-      } catch (cause) {
-        const said = stderr.trim().split("\n").at(-1) ?? "";
-        reject(new LightvError("LV_INTERNAL", `the inventory could not be read: ${said === "" ? String(cause) : said}`, { cause }));
-      }
-    });
-  });
-}
-
-/** In that process. */
-export async function collectInventory(root: string): Promise<Inventory> {
-  const { default: si } = await import("systeminformation");
-  const [system, os, cpu, memory, disks, interfaces] = await Promise.all([
-    si.system(),
-    si.osInfo(),
-    si.cpu(),
-    si.mem(),
-    si.fsSize(),
-    si.networkInterfaces(),
-  ]);
-  const disk = disks
-    .filter(({ mount }) => root === mount || root.startsWith(mount.endsWith("/") ? mount : `${mount}/`))
-    .sort((a, b) => b.mount.length - a.mount.length)[0];
+/**
+ * The disk is that of `root`; files of the system are looked for below `system`. What a machine doesn't tell is left out or empty: the
+ * rest is worth having. Throws the system's error for a `root` that is gone.
+ */
+export async function readInventory(root: string, system = "/"): Promise<Inventory> {
+  const read = (path: string): Promise<string> => readFile(join(system, path), "utf8").catch(() => "");
+  const first = async (...paths: readonly string[]): Promise<string> => {
+    for (const path of paths) {
+      const text = known(await read(path));
+      if (text !== "") return text;
+    }
+    return "";
+  };
+  const { blocks, bsize } = await statfs(root);
+  const vendor = await first("sys/class/dmi/id/sys_vendor");
+  const product = await first("sys/class/dmi/id/product_name", "sys/firmware/devicetree/base/model");
+  const serial = await first("sys/class/dmi/id/product_serial", "sys/firmware/devicetree/base/serial-number");
+  const model = product.startsWith(vendor) ? product : `${vendor} ${product}`;
   return {
-    hostname: cut(os.hostname, 255),
+    hostname: hostname().slice(0, 255),
     architecture: goArch(),
-    kernel: cut(os.kernel, 128),
-    os: cut(`${os.distro} ${os.release}`.trim(), 256),
-    cpu: cut(`${cpu.manufacturer} ${cpu.brand}`.trim(), 256),
-    cores: cpu.cores,
-    memoryBytes: memory.total,
-    diskBytes: disk?.size ?? 0,
-    ...known("model", `${system.manufacturer} ${system.model}`.trim()),
-    ...known("serial", system.serial),
-    network: (Array.isArray(interfaces) ? interfaces : [interfaces]).slice(0, 32).map(({ iface, ip4, ip6 }) => ({
-      name: cut(iface, 32),
-      addresses: [ip4, ip6].filter((address) => address !== "").map((address) => cut(address, 64)),
-    })),
+    kernel: release().slice(0, 128),
+    os: osName((await read("etc/os-release")) || (await read("usr/lib/os-release"))),
+    cpu: known(cpus()[0]?.model ?? ""),
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    diskBytes: blocks * bsize,
+    ...(model.trim() === "" ? {} : { model: model.trim().slice(0, 256) }),
+    ...(serial === "" ? {} : { serial }),
+    network: network(),
   };
 }
 
-function known<K extends string>(key: K, value: string): { [P in K]?: string } {
-  return value === "" || value === "-" ? {} : ({ [key]: cut(value, 256) } as { [P in K]?: string });
+/** PRETTY_NAME of os-release(5), else NAME, else nothing. Pure. */
+export function osName(text: string): string {
+  for (const key of ["PRETTY_NAME", "NAME"]) {
+    const value = new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1]?.trim() ?? "";
+    const bare = /^(["'])(.*)\1$/.exec(value)?.[2] ?? value;
+    if (bare !== "") return bare.replace(/\\(["'$`\\])/g, "$1").slice(0, 256);
+  }
+  return "";
 }
 
-function cut(text: string, length: number): string {
-  return text.slice(0, length);
+/** A device tree ends its strings with a NUL. */
+function known(text: string): string {
+  const bare = text.replaceAll("\0", "").trim();
+  return NOTHING.includes(bare.toLowerCase()) ? "" : bare.slice(0, 256);
+}
+
+function network(): Inventory["network"] {
+  return Object.entries(networkInterfaces())
+    .slice(0, MOST_INTERFACES)
+    .map(([name, all = []]) => ({
+      name: name.slice(0, 32),
+      addresses: all.slice(0, MOST_ADDRESSES).map(({ address }) => address.slice(0, 64)),
+    }));
 }

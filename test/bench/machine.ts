@@ -1,5 +1,5 @@
 /** On what was measured. */
-import { cpus, release, totalmem } from "node:os";
+import si from "systeminformation";
 import type { Arena } from "./arena/arena.ts";
 import { MIB } from "./measure/memory.ts";
 import type { Machine } from "./part.ts";
@@ -26,11 +26,12 @@ export async function machine(arena: Arena): Promise<Machine> {
     versions.push(`${program} ${/\d+\.\d+[\w.+~-]*/.exec(line)?.[0] ?? line}`);
   }
   const commit = await arena.commands.run(["git", "-C", arena.top, "describe", "--always", "--dirty", "--exclude=*"]);
+  const [cpu, memory, system] = await Promise.all([si.cpu(), si.mem(), si.osInfo()]);
   return {
-    cpu: cpus()[0]?.model ?? "CPU",
-    cpus: cpus().length,
-    memoryMib: Math.round(totalmem() / MIB),
-    kernel: release(),
+    cpu: `${cpu.manufacturer} ${cpu.brand}`.trim() || "CPU",
+    cpus: cpu.cores,
+    memoryMib: Math.round(memory.total / MIB),
+    system: `${system.distro} ${system.release}, Linux ${system.kernel}`,
     commit: commit.stdout.trim() || "unknown",
     versions,
   };

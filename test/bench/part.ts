@@ -67,7 +67,8 @@ export interface Machine {
   readonly cpu: string;
   readonly cpus: number;
   readonly memoryMib: number;
-  readonly kernel: string;
+  /** Distribution and kernel. */
+  readonly system: string;
   readonly commit: string;
   readonly versions: readonly string[];
 }

@@ -77,7 +77,7 @@ async function placeNode(path: string): Promise<void> {
 
 async function writeLauncher(tree: string, from: string, { atStart, always }: TreeOptions): Promise<void> {
   const [first = "", ...rest] = (await readFile(join(from, "bin/lightvd"), "utf8")).split("\n");
-  const serving = atStart === undefined ? [] : [`case "$*" in *--version*|*--check-config*|*--inventory*) ;; *)`, atStart, ";; esac"];
+  const serving = atStart === undefined ? [] : [`case "$*" in *--version*|*--check-config*) ;; *)`, atStart, ";; esac"];
   await writeFile(join(tree, "bin/lightvd"), [first, ...(always === undefined ? [] : [always]), ...serving, ...rest].join("\n"));
   await chmod(join(tree, "bin/lightvd"), 0o755);
 }

@@ -41,7 +41,6 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   kysely: ["fleet/store"],
   "node:sqlite": ["fleet/store", "agent/reporter", "agent/lib"],
   fastify: ["fleet/api"],
-  systeminformation: ["agent/reporter"],
 };
 
 interface Import {

@@ -29,8 +29,8 @@ function section(result: PartResult, folder: string, alike: boolean): string {
   return `\n## ${title}\n\n${about}\n\n${when}\n\n${where}${[...bodies, ...pictures, ...remarks].join("\n")}`;
 }
 
-function machineText({ cpus, cpu, memoryMib, kernel, versions }: Machine): string {
-  return `${cpus} x ${cpu}, ${Math.round(memoryMib / 1024)} GiB, Linux ${kernel}; ${versions.join("; ")}`;
+function machineText({ cpus, cpu, memoryMib, system, versions }: Machine): string {
+  return `${cpus} x ${cpu}, ${Math.round(memoryMib / 1024)} GiB, ${system}; ${versions.join("; ")}`;
 }
 
 /** A Markdown table; what was not measured is pending, what is missed says so. */

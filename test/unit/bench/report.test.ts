@@ -16,7 +16,14 @@ function result(name: string, figures: Record<string, number>, more: Partial<Par
     at: "2026-01-02T03:04:05.678Z",
     quick: false,
     seconds: 1,
-    machine: { cpu: "Z80", cpus: 2, memoryMib: 24_000, kernel: "6.1", commit: "abc1234", versions: ["crun 1.8"] },
+    machine: {
+      cpu: "Z80",
+      cpus: 2,
+      memoryMib: 24_000,
+      system: "Debian GNU/Linux 12, Linux 6.1",
+      commit: "abc1234",
+      versions: ["crun 1.8"],
+    },
     about: "How.",
     tables: [
       {
@@ -98,7 +105,7 @@ test("the page has machine, date, commit, tables, plots and what was left out", 
   const plot = { kind: "bars", name: "start", title: "Starts", unit: "ms", bars: [] } as const;
   const text = page([result("start", {}, { plots: [plot], notes: ["podman: missing"] })], "benchmarks");
   for (const part of [
-    /2 x Z80, 23 GiB, Linux 6\.1; crun 1\.8/,
+    /2 x Z80, 23 GiB, Debian GNU\/Linux 12, Linux 6\.1; crun 1\.8/,
     /2026-01-02, commit abc1234/,
     /lightv +1\.5/,
     /!\[Starts\]\(benchmarks\/start\.svg\)/,
