@@ -59,9 +59,7 @@ bool canMountLate(const Mount& mount) {
   static constexpr std::array<const char*, 3> ownTrees{"/dev", "/proc", "/sys"};
   const std::string& target = mount.target;
   const auto isOwnFile = [&](const char* file) { return target == file; };
-  const auto isInOwnTree = [&](const char* tree) {
-    return target == tree || target.starts_with(std::string(tree) + "/");
-  };
+  const auto isInOwnTree = [&](const char* tree) { return isWithin(target, tree); };
   return isPlain(target) && std::none_of(ownFiles.begin(), ownFiles.end(), isOwnFile) &&
          std::none_of(ownTrees.begin(), ownTrees.end(), isInOwnTree);
 }

@@ -30,10 +30,6 @@ std::string ownHosts(const Spec& spec) {
   return text;
 }
 
-bool isBelow(const std::string& path, const std::string& top) {
-  return path.size() > top.size() && path.compare(0, top.size(), top) == 0 && path[top.size()] == '/';
-}
-
 /** Has a read-only image all the places that something will be mounted on? */
 bool hasTargets(const Spec& spec, int rootMount) {
   const RootFs root(rootMount);
@@ -41,9 +37,10 @@ bool hasTargets(const Spec& spec, int rootMount) {
     if (!root.has(path)) return false;
   }
   return std::all_of(spec.mounts.begin(), spec.mounts.end(), [&](const Mount& mount) {
-    const bool inAnother = isBelow(mount.target, "/dev") ||
-                           std::any_of(spec.mounts.begin(), spec.mounts.end(),
-                                       [&](const Mount& other) { return isBelow(mount.target, other.target); });
+    const bool inAnother =
+        isWithin(mount.target, "/dev") || std::any_of(spec.mounts.begin(), spec.mounts.end(), [&](const Mount& other) {
+          return mount.target != other.target && isWithin(mount.target, other.target);
+        });
     return inAnother || root.has(mount.target.c_str());
   });
 }
@@ -123,7 +120,7 @@ Status checkTarget(const std::string& target) {
   const std::vector<std::string> parts = split(target, '/');
   const bool up = std::find(parts.begin(), parts.end(), "..") != parts.end();
   const bool isRoot = target.find_first_not_of("/.") == std::string::npos;
-  if (target.empty() || target[0] != '/' || up || isRoot || target == "/proc" || isBelow(target, "/proc")) {
+  if (target.empty() || target[0] != '/' || up || isRoot || isWithin(target, "/proc")) {
     return Error{"mount target", EINVAL, target, "it must be absolute, not /, not below /proc and without \"..\""};
   }
   return {};

@@ -37,8 +37,4 @@ bool leadsToTheSame(const std::string& path, pid_t pid) {
   return ours.st_dev == his.st_dev && ours.st_ino == his.st_ino;
 }
 
-bool contains(const std::string& outer, const std::string& inner) {
-  return outer == "/" || inner == outer || inner.starts_with(outer + "/");
-}
-
 }  // namespace lightv

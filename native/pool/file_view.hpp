@@ -25,7 +25,5 @@ struct FileView {
 
 /** Is what has this absolute path for `pid` what has it for us? */
 bool leadsToTheSame(const std::string& path, pid_t pid);
-/** Is `inner` the directory `outer`, or below it, by its name? */
-bool contains(const std::string& outer, const std::string& inner);
 
 }  // namespace lightv

@@ -24,6 +24,7 @@
 #include "sys/file.hpp"
 #include "sys/socket.hpp"
 #include "sys/start_area.hpp"
+#include "sys/text.hpp"
 
 namespace lightv {
 namespace {
@@ -147,7 +148,7 @@ class Member {
     // A mount namespace of its own follows the host's, but for mounts below one that is private.
     const pid_t who = request.callerLimits ? caller : kHost;
     return std::all_of(spec.mounts.begin(), spec.mounts.end(), [&](const Mount& mount) {
-      return !isBind(mount) || (leadsToTheSame(mount.source, who) && !contains(mount.source, standing_.paths().run));
+      return !isBind(mount) || (leadsToTheSame(mount.source, who) && !isWithin(standing_.paths().run, mount.source));
     });
   }
 

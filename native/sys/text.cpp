@@ -102,6 +102,11 @@ std::string toUpper(std::string_view text) {
   return copy;
 }
 
+bool isWithin(std::string_view path, std::string_view top) {
+  while (top.ends_with('/')) top.remove_suffix(1);
+  return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
+}
+
 std::optional<std::uint64_t> parseSize(std::string_view text) {
   const std::optional<Decimal> number = takeDecimal(text);
   if (!number) return std::nullopt;

@@ -18,6 +18,8 @@ std::string_view trim(std::string_view text);
 std::string join(const std::vector<std::string>& pieces, std::string_view separator);
 std::string toLower(std::string_view text);
 std::string toUpper(std::string_view text);
+/** Is the absolute `path` the directory `top` or below it, by its name alone? Neither has "." or ".." as a part. */
+bool isWithin(std::string_view path, std::string_view top);
 
 /** The whole text as a decimal integer of that type, without sign for unsigned ones; nothing else, no white space. */
 template <class T>

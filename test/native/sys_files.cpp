@@ -58,6 +58,17 @@ TEST_CASE("text: pieces") {
   CHECK(join({"a", "b", "c"}, ", ") == "a, b, c");
 }
 
+TEST_CASE("text: a path within a directory") {
+  CHECK(isWithin("/run", "/run"));
+  CHECK(isWithin("/run/lightv/x", "/run"));
+  CHECK(isWithin("/run/lightv", "/run/"));
+  CHECK(isWithin("/anything", "/"));
+  CHECK(isWithin("/", "/"));
+  CHECK_FALSE(isWithin("/runner", "/run"));
+  CHECK_FALSE(isWithin("/ru", "/run"));
+  CHECK_FALSE(isWithin("/", "/run"));
+}
+
 TEST_CASE("file: an atomic write replaces whole and leaves no temporary file") {
   const TempDir dir;
   const std::string path = dir / "f";
