@@ -11,7 +11,7 @@ import { SandboxEngine } from "#agent/sandbox/engine.ts";
 import { loadNative } from "#agent/sandbox/load.ts";
 import { Box, DIST } from "#test/lib/command.ts";
 import { busyboxImage, imagesUnavailable } from "#test/lib/images.ts";
-import { median, Neighbour } from "#test/lib/neighbour.ts";
+import { median, Neighbour, type Window } from "#test/lib/neighbour.ts";
 import { SmallExt4 } from "#test/lib/small-ext4.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 import { until } from "#test/lib/world.ts";
@@ -24,8 +24,10 @@ const MIB = 1024 * 1024;
 const DISK_BYTES = 320 * MIB;
 /** Pairs of windows, one with the hog standing still and one with it running: what else the machine does is in both. */
 const PAIRS = 5;
-/** A machine that others use has bad moments: a breach counts when it is there every time. */
+/** A machine that others use has bad moments: a breach counts when it is there every time, */
 const ATTEMPTS = 3;
+/** and when the machine was nobody else's: the most of its processors that was in use while the hog stood still. */
+const MOST_BUSY = 0.25;
 /** Below that it is the scheduler's grain that is measured: a slice of the processor's time. */
 const FLOOR_US = 4000;
 
@@ -128,17 +130,25 @@ class Run {
   }
 }
 
-/** p99 of the neighbour's answer times in microseconds, alone and beside the hog: medians of windows that take turns. */
-async function compare({ neighbour }: Scene, run: Run): Promise<{ quiet: number; beside: number }> {
-  const quiet: number[] = [];
-  const beside: number[] = [];
+interface Compared {
+  /** p99 of the neighbour's answer times in microseconds, alone and beside the hog: medians of windows that take turns. */
+  readonly quiet: number;
+  readonly beside: number;
+  /** The share of the processors that was in use while the hog stood still. */
+  readonly busy: number;
+}
+
+async function compare({ neighbour }: Scene, run: Run): Promise<Compared> {
+  const quiet: Window[] = [];
+  const beside: Window[] = [];
   for (let pair = 0; pair < PAIRS; pair++) {
     await run.pause();
-    quiet.push((await neighbour.window()).p99);
+    quiet.push(await neighbour.window());
     await run.resume();
-    beside.push((await neighbour.window()).p99);
+    beside.push(await neighbour.window());
   }
-  return { quiet: median(quiet), beside: median(beside) };
+  const p99 = (windows: readonly Window[]): number => median(windows.map((window) => window.p99));
+  return { quiet: p99(quiet), beside: p99(beside), busy: median(quiet.map(({ busy }) => busy)) };
 }
 
 function milliseconds(us: number): string {
@@ -151,46 +161,67 @@ test(
     if (scene === undefined) return t.skip(unavailable() ?? "no scene");
     const hog = HOGS.find(({ args }) => args[0] === "processor");
     assert.ok(hog);
-    const run = await Run.start(t, scene, hog, ["--cpu-shares", "262144"]);
-    const { quiet, beside } = await compare(scene, run);
-    await run.end();
-    console.log(`without a budget: the neighbour's p99 ${milliseconds(quiet)} quiet, ${milliseconds(beside)} beside it`);
-    // The bar itself, without the floor: a wait that only some machines stretch beyond the scheduler's grain.
-    assert.ok(beside > 2 * quiet, `${beside} us beside it, ${quiet} us quiet`);
+    for (let attempt = 1; ; attempt++) {
+      const run = await Run.start(t, scene, hog, ["--cpu-shares", "262144"]);
+      const { quiet, beside } = await compare(scene, run);
+      await run.end();
+      console.log(`without a budget: the neighbour's p99 ${milliseconds(quiet)} quiet, ${milliseconds(beside)} beside it`);
+      // The bar itself, without the floor: a wait that only some machines stretch beyond the scheduler's grain.
+      if (beside > 2 * quiet) return;
+      assert.ok(attempt < ATTEMPTS, `${beside} us beside it, ${quiet} us quiet`);
+    }
   },
-  { timeoutMs: 60_000 },
+  { timeoutMs: 120_000 },
 );
+
+/** Under its budget. Throws unless it is held to it, and somebody is told. */
+async function hold(t: TestContext, at: Scene, hog: Hog, alone: Window): Promise<Compared> {
+  const run = await Run.start(t, at, hog, hog.budget(at.disk));
+  const compared = await compare(at, run);
+  const { quiet, beside, busy } = compared;
+  const seen = await run.look();
+  await run.end();
+  const took = hog.took(seen);
+  console.log(
+    `${hog.name}: ${took.toFixed(took < 10 ? 2 : 0)} of ${hog.most} ${hog.unit}; the neighbour's p99 ${milliseconds(quiet)} quiet ` +
+      `(${milliseconds(alone.p99)} before), ${milliseconds(beside)} beside it (${(beside / quiet).toFixed(2)} times); ` +
+      `${(100 * busy).toFixed(0)} % of the processors in use while it stood still`,
+  );
+  assert.ok(took > 0 && took <= hog.most, `it took ${took} ${hog.unit}, its budget is ${hog.most}`);
+  assert.ok(hog.told(seen), `nobody is told: ${JSON.stringify(seen)}`);
+  return compared;
+}
+
+/** Why the neighbour's answers can't be judged, or undefined when they were fast enough. Throws when they were not. */
+async function judge(t: TestContext, at: Scene, hog: Hog): Promise<string | undefined> {
+  const alone = await at.neighbour.window();
+  const breaches: Compared[] = [];
+  while (breaches.length < ATTEMPTS) {
+    const compared = await hold(t, at, hog, alone);
+    if (compared.beside <= (hog.times ?? 2) * Math.max(compared.quiet, FLOOR_US)) return undefined;
+    breaches.push(compared);
+  }
+  const busy = Math.max(...breaches.map((breach) => breach.busy));
+  if (busy > MOST_BUSY) return `others used ${(100 * busy).toFixed(0)} % of the processors: the neighbour's answers say nothing of the hog`;
+  const least = Math.min(...breaches.map(({ quiet, beside }) => beside / quiet));
+  throw new Error(`the neighbour is ${least.toFixed(1)} times slower, ${ATTEMPTS} times`);
+}
 
 for (const hog of HOGS)
   test(
     `${hog.name} is held to its budget, is told of, and a good neighbour goes on answering`,
     async (t) => {
       if (scene === undefined) return t.skip(unavailable() ?? "no scene");
-      const { disk, neighbour } = scene;
+      const { disk } = scene;
       const free = { bytes: disk.freeBytes, inodes: disk.freeInodes };
-      const alone = await neighbour.window();
-      const times = hog.times ?? 2;
-      for (let attempt = 1; ; attempt++) {
-        const run = await Run.start(t, scene, hog, hog.budget(disk));
-        const { quiet, beside } = await compare(scene, run);
-        const seen = await run.look();
-        await run.end();
-        const took = hog.took(seen);
-        console.log(
-          `${hog.name}: ${took.toFixed(took < 10 ? 2 : 0)} of ${hog.most} ${hog.unit}; the neighbour's p99 ${milliseconds(quiet)} quiet ` +
-            `(${milliseconds(alone.p99)} before), ${milliseconds(beside)} beside it (${(beside / quiet).toFixed(2)} times)`,
-        );
-        assert.ok(took > 0 && took <= hog.most, `it took ${took} ${hog.unit}, its budget is ${hog.most}`);
-        assert.ok(hog.told(seen), `nobody is told: ${JSON.stringify(seen)}`);
-        if (beside <= times * Math.max(quiet, FLOOR_US)) break;
-        assert.ok(attempt < ATTEMPTS, `the neighbour is ${(beside / quiet).toFixed(1)} times slower, ${ATTEMPTS} times`);
-      }
+      const busy = await judge(t, scene, hog);
       assert.ok(disk.freeBytes > free.bytes / 2 && disk.freeInodes > free.inodes / 2, "others have room left on the disk");
 
       const run = await Run.start(t, scene, hog, hog.more(disk));
       const grown = async (): Promise<true | undefined> => (hog.took(await run.look()) > hog.most ? true : undefined);
       await until(`${hog.name} to take more of a larger budget: else it is no hog`, grown, 20_000);
       await run.end();
+      if (busy !== undefined) t.skip(busy);
     },
     { timeoutMs: 120_000 },
   );
