@@ -226,6 +226,7 @@ export class Agent {
       desiredRevision: () => desired.current.revision,
       rejectedMessages: () => this.link?.rejectedMessages ?? 0,
       lostEvents: () => outbox.lost(),
+      inventory: () => readInventory(config.root),
       send: async (message) => this.online().publish("reported", message),
     });
     this.reporter = reporter;
@@ -240,7 +241,6 @@ export class Agent {
       send: async (message) => this.online().publish("metric", message),
     });
     const pump = new EventPump({ source: outbox, clock, send: async (events) => this.online().publish("event", { events }) });
-    const refreshInventory = async (): Promise<void> => reporter.setInventory(await readInventory(config.root));
     const commands = new Commands({
       clock,
       log,
@@ -248,7 +248,7 @@ export class Agent {
       engine,
       sandboxOf: (app) => supervisor.sandboxOf(app),
       restart: (app) => supervisor.restart(app),
-      refreshInventory,
+      refreshInventory: () => reporter.refreshInventory(),
       runReboot: () => run(config.rebootCommand),
       sendResult: async (result) => this.online().publish("result", result),
       sendLog: async (batch) => this.online().publish("log", batch),
@@ -257,7 +257,6 @@ export class Agent {
     supervisor.onChange(() => reporter.kick());
     commands.start();
     this.undos.push(() => commands.stop());
-    refreshInventory().catch((error: unknown) => log.warn(messageOf(error)));
     return { reporter, heartbeat, pump, commands };
   }
 

@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Agent } from "#agent/agent.ts";
 import { type Config, loadConfig } from "#agent/config/config.ts";
 import { type Flags, HELP, parseFlags } from "#agent/config/flags.ts";
 import { systemClock } from "#agent/lib/clock.ts";
@@ -54,6 +53,8 @@ async function serve(config: Config, flags: Flags, args: readonly string[]): Pro
   const { promise: ended, resolve: end } = Promise.withResolvers<{ reason: string; code: number }>();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => end({ reason: name, code: 0 }));
   const onUpdate = (reason: string, failed: boolean): void => end({ reason, code: failed ? UPDATE_FAILED : 0 });
+  // Here, so that the --version and --check-config that a running agent asks a new one for stay small: all are in one cgroup.
+  const { Agent } = await import("./agent.ts");
   const agent = new Agent({
     config,
     clock,

@@ -13,6 +13,7 @@ export interface ReporterOptions {
   readonly desiredRevision: () => number;
   readonly rejectedMessages: () => number;
   readonly lostEvents: () => number;
+  readonly inventory: () => Promise<Inventory>;
   readonly send: (message: Reported) => Promise<void>;
 }
 
@@ -37,19 +38,19 @@ export class Reporter {
     this.wake?.();
   }
 
-  setInventory(inventory: Inventory): void {
-    this.inventory = inventory;
+  /** Reads it anew, and tells it. */
+  async refreshInventory(): Promise<void> {
+    this.inventory = await this.options.inventory();
     this.inventoryDue = true;
     this.kick();
   }
 
-  /** For one connection, until its signal aborts: tells everything once, then each change. */
+  /** For one connection, until its signal aborts: tells everything once, with the addresses of now, then each change. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, send } = this.options;
     this.sent = "";
-    this.inventoryDue = this.inventory !== undefined;
-    this.pending = true;
     signal.addEventListener("abort", () => this.wake?.(), { once: true });
+    await this.refreshInventory();
     while (!signal.aborted) {
       if (!this.pending) await new Promise<void>((resolve) => (this.wake = resolve));
       this.wake = undefined;
@@ -64,7 +65,7 @@ export class Reporter {
         await send(this.message(content, withInventory));
         this.sent = key;
       } catch (error) {
-        this.inventoryDue = this.inventory !== undefined;
+        this.inventoryDue = true;
         log.debug(`the report was not sent: ${messageOf(error)}`);
         this.pending = true;
       }

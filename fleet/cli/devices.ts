@@ -108,7 +108,7 @@ function describe(view: DeviceView): string {
   if (inventory !== null) {
     lines.push([
       "Hardware:",
-      `${inventory.cores} cores (${inventory.cpu}), ${bytes(inventory.memoryBytes)} memory, ${bytes(inventory.diskBytes)} disk`,
+      `${inventory.cores} cores${inventory.cpu === "" ? "" : ` (${inventory.cpu})`}, ${bytes(inventory.memoryBytes)} memory, ${bytes(inventory.diskBytes)} disk`,
     ]);
     lines.push(["System:", `${inventory.hostname}, ${inventory.os}, kernel ${inventory.kernel}`]);
   }

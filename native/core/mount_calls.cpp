@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include "sys/fd.hpp"
 #include "sys/syscalls.hpp"
@@ -18,6 +19,21 @@ unsigned long mountFlags(std::uint64_t attributes) {
   if ((attributes & MOUNT_ATTR_NODEV) != 0) flags |= MS_NODEV;
   if ((attributes & MOUNT_ATTR_NOEXEC) != 0) flags |= MS_NOEXEC;
   return flags;
+}
+
+/**
+ * A mount can't become read-only while somebody writes to it (EBUSY), and an access time that is noted is a write: who
+ * only walks through a link in it, as the monitor that reads the program, is in the way for a moment.
+ */
+template <class Attempt>
+int outlastWriters(Attempt attempt) {
+  constexpr timespec kPause{0, 100'000};
+  constexpr int kPauses = 2000;
+  for (int pauses = 0;; pauses++) {
+    const int result = attempt();
+    if (result == 0 || errno != EBUSY || pauses == kPauses) return result;
+    (void)::nanosleep(&kPause, nullptr);
+  }
 }
 
 }  // namespace
@@ -37,14 +53,16 @@ int setAttributes(int mount, std::uint64_t attributes, bool recursive) {
   mount_attr change{};
   change.attr_set = attributes;
   change.propagation = MS_PRIVATE;
-  return sys::mountSetattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U), change);
+  const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
+  return outlastWriters([&] { return sys::mountSetattr(mount, "", flags, change); });
 }
 
 int remount(int mount, std::uint64_t attributes) {
   char path[32];
   (void)std::snprintf(path, sizeof path, "/proc/self/fd/%d", mount);
   if (::mount(nullptr, path, nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return -1;
-  return ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | mountFlags(attributes), nullptr);
+  const unsigned long flags = MS_REMOUNT | MS_BIND | mountFlags(attributes);
+  return outlastWriters([&] { return ::mount(nullptr, path, nullptr, flags, nullptr); });
 }
 
 int mapIds(int mount, int userNamespace, bool recursive) {
@@ -52,7 +70,8 @@ int mapIds(int mount, int userNamespace, bool recursive) {
   change.attr_set = MOUNT_ATTR_IDMAP;
   change.propagation = MS_PRIVATE;
   change.userns_fd = static_cast<std::uint64_t>(userNamespace);
-  return sys::mountSetattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U), change);
+  const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
+  return outlastWriters([&] { return sys::mountSetattr(mount, "", flags, change); });
 }
 
 int makeFileSystem(const char* type, const Options& options, std::uint64_t attributes) {

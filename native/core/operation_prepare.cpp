@@ -119,8 +119,8 @@ PlanFacts gatherFacts(const Spec& spec, const LaunchParts& parts) {
 Status checkTarget(const std::string& target) {
   const std::vector<std::string> parts = split(target, '/');
   const bool up = std::find(parts.begin(), parts.end(), "..") != parts.end();
-  const bool isRoot = target.find_first_not_of("/.") == std::string::npos;
-  if (target.empty() || target[0] != '/' || up || isRoot || isWithin(target, "/proc")) {
+  const std::string clean = cleanPath(target);
+  if (target.empty() || target[0] != '/' || up || clean == "/" || isWithin(clean, "/proc")) {
     return Error{"mount target", EINVAL, target, "it must be absolute, not /, not below /proc and without \"..\""};
   }
   return {};

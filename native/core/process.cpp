@@ -1,6 +1,7 @@
 #include "core/process.hpp"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
@@ -21,7 +22,6 @@
 #include "core/order.hpp"
 #include "core/root_fs.hpp"
 #include "sys/fd.hpp"
-#include "sys/fds.hpp"
 #include "sys/signals.hpp"
 #include "sys/socket.hpp"
 #include "sys/syscalls.hpp"
@@ -79,6 +79,15 @@ void setLimits(const Process& process, const Reporter& reporter) {
   }
 }
 
+/** Before Linux 5.11 one by one: what the sandbox's own /proc lists, or somebody has mounted there, is never asked. */
+void closeTheRest() {
+  if (sys::closeRange(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) == 0) return;
+  rlimit64 limit{};
+  (void)::getrlimit64(RLIMIT_NOFILE, &limit);
+  const int last = static_cast<int>(std::min<rlim64_t>(limit.rlim_cur, 1U << 20));
+  for (int fd = 3; fd < last; fd++) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 void installFilter(const Process& process, const Reporter& reporter) {
   if (process.filter.len == 0) return;
   if (sys::seccomp(SECCOMP_SET_MODE_FILTER, process.filterFlags, &process.filter) < 0)
@@ -127,7 +136,7 @@ void joinKeyring(const Process& process, const Reporter& reporter) {
 }
 
 void lockDown(const Process& process, const Reporter& reporter) {
-  closeSpanAtExec(3, UINT_MAX);
+  closeTheRest();
   if (!process.noNewPrivileges) return;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) reporter.fail("no_new_privs", "", errno);
   raiseWall(process, reporter);

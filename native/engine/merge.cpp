@@ -9,6 +9,7 @@
 #include "core/sysctl.hpp"
 #include "engine/names.hpp"
 #include "sys/signals.hpp"
+#include "sys/text.hpp"
 
 namespace lightv {
 namespace {
@@ -109,7 +110,11 @@ bool isMounted(const std::vector<Mount>& mounts, const std::string& target) {
 }
 
 Status mergeMounts(const ImageConfig& image, const MergeContext& context, Spec& spec) {
-  for (const std::string& target : image.volumes) {
+  for (Mount& mount : spec.mounts) {
+    if (mount.target.starts_with('/')) mount.target = cleanPath(mount.target);
+  }
+  for (const std::string& volume : image.volumes) {
+    const std::string target = cleanPath(volume);
     if (!isMounted(spec.mounts, target)) spec.mounts.push_back({.kind = MountKind::volume, .target = target});
   }
   std::size_t fresh = 0;

@@ -1,7 +1,6 @@
 #include "init/init.hpp"
 
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -89,7 +88,7 @@ void giveUpPrivileges() {
   (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-void closeAllBut(int first, int second) {
+void keepOnly(int first, int second) {
   const auto low = static_cast<unsigned>(first < second ? first : second);
   const auto high = static_cast<unsigned>(first < second ? second : first);
   if (low > 0) closeSpan(0, low - 1);
@@ -147,7 +146,7 @@ int runInit(const InitTask& task) {
     task.workload(task.context);
     ::_exit(125);
   }
-  closeAllBut(task.statusSocket, signalFd);
+  keepOnly(task.statusSocket, signalFd);
   giveUpPrivileges();
   // Out of the workload's reach (CVE-2019-5736): /proc/1/exe is the engine's own binary.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

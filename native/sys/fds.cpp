@@ -1,10 +1,7 @@
 #include "sys/fds.hpp"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/magic.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,57 +25,39 @@ struct Entry {
   unsigned char type;
 };
 constexpr std::size_t kNameAt = offsetof(Entry, type) + 1;
+/** As many as a kernel allows where nobody raised fs.nr_open. */
+constexpr unsigned long kMostDescriptors = 1UL << 20;
 
-using Act = void (*)(int fd);
-
-void closeNow(int fd) {
-  (void)::close(fd);
-}
-
-void closeAtExec(int fd) {
-  (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-/** On those that are open; a limit of half a million descriptors is usual, and as many calls take their time. */
-bool onListed(unsigned from, unsigned to, Act act) {
+/** Those that are open; a limit of half a million descriptors is usual, and as many calls take their time. */
+bool closeListed(unsigned from, unsigned to) {
   const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return false;
-  struct statfs system {};
-  if (::fstatfs(directory, &system) != 0 || system.f_type != PROC_SUPER_MAGIC) {
-    (void)::close(directory);
-    return false;
-  }
   alignas(Entry) char buffer[4096];
-  for (long got = 0; (got = ::syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0;) {
+  long got = 0;
+  while ((got = ::syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
     for (long at = 0; at < got;) {
       Entry entry{};
       std::memcpy(&entry, buffer + at, kNameAt);
       const char* name = buffer + at + kNameAt;
       const auto fd = static_cast<unsigned>(std::strtoul(name, nullptr, 10));
       const bool isNumber = name[0] >= '0' && name[0] <= '9';
-      if (isNumber && fd >= from && fd <= to && fd != static_cast<unsigned>(directory)) act(static_cast<int>(fd));
+      if (isNumber && fd >= from && fd <= to && fd != static_cast<unsigned>(directory))
+        (void)::close(static_cast<int>(fd));
       at += entry.length;
     }
   }
   (void)::close(directory);
-  return true;
-}
-
-/** Before 5.9 one by one; before 5.11 without CLOSE_RANGE_CLOEXEC. */
-void onSpan(unsigned from, unsigned to, unsigned flags, Act act) {
-  if (from > to || sys::closeRange(from, to, flags) == 0 || onListed(from, to, act)) return;
-  const long most = ::sysconf(_SC_OPEN_MAX);
-  for (unsigned fd = from; fd <= to && fd < static_cast<unsigned>(most); fd++) act(static_cast<int>(fd));
+  return got == 0;
 }
 
 }  // namespace
 
 void closeSpan(unsigned from, unsigned to) {
-  onSpan(from, to, 0, closeNow);
-}
-
-void closeSpanAtExec(unsigned from, unsigned to) {
-  onSpan(from, to, CLOSE_RANGE_CLOEXEC, closeAtExec);
+  // Before 5.9 one by one.
+  if (from > to || sys::closeRange(from, to, 0) == 0 || closeListed(from, to)) return;
+  const auto limit = static_cast<unsigned long>(::sysconf(_SC_OPEN_MAX));  // -1: none
+  const auto most = static_cast<unsigned>(std::min(limit, kMostDescriptors));
+  for (unsigned fd = from; fd <= to && fd < most; fd++) (void)::close(static_cast<int>(fd));
 }
 
 void closeAllBut(std::initializer_list<int> kept) {

@@ -7,8 +7,6 @@ namespace lightv {
 
 /** Closes the numbers from `from` to `to`. Alloc-free. */
 void closeSpan(unsigned from, unsigned to);
-/** The same, at the next execve (FD_CLOEXEC). */
-void closeSpanAtExec(unsigned from, unsigned to);
 
 /** Closes everything from 3 on but `kept`, which may come in any order. */
 void closeAllBut(std::initializer_list<int> kept);

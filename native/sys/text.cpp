@@ -102,6 +102,14 @@ std::string toUpper(std::string_view text) {
   return copy;
 }
 
+std::string cleanPath(std::string_view path) {
+  std::string clean;
+  for (const std::string& part : split(path, '/')) {
+    if (!part.empty() && part != ".") clean += "/" + part;
+  }
+  return clean.empty() ? "/" : clean;
+}
+
 bool isWithin(std::string_view path, std::string_view top) {
   while (top.ends_with('/')) top.remove_suffix(1);
   return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');

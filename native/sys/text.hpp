@@ -18,6 +18,9 @@ std::string_view trim(std::string_view text);
 std::string join(const std::vector<std::string>& pieces, std::string_view separator);
 std::string toLower(std::string_view text);
 std::string toUpper(std::string_view text);
+/** An absolute path without empty parts, "." and a "/" at its end; ".." stays, as only a file system knows where it
+ * leads. */
+std::string cleanPath(std::string_view path);
 /** Is the absolute `path` the directory `top` or below it, by its name alone? Neither has "." or ".." as a part. */
 bool isWithin(std::string_view path, std::string_view top);
 

@@ -20,8 +20,8 @@ const LEAST_OF_OLD = 120_000;
  * group of 32 MiB that reads Node itself does nothing else.
  */
 function warm(): void {
-  for (const name of readdirSync(join(DIST, "lib"), { recursive: true, withFileTypes: true }))
-    if (name.isFile()) readFileSync(join(name.parentPath, name.name));
+  for (const entry of readdirSync(join(DIST, "lib"), { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) readFileSync(join(entry.parentPath, entry.name));
 }
 
 test(

@@ -11,7 +11,7 @@ import { SandboxEngine } from "#agent/sandbox/engine.ts";
 import { loadNative } from "#agent/sandbox/load.ts";
 import { Box, DIST } from "#test/lib/command.ts";
 import { busyboxImage, imagesUnavailable } from "#test/lib/images.ts";
-import { median, Neighbour, type Window } from "#test/lib/neighbour.ts";
+import { median, Neighbour } from "#test/lib/neighbour.ts";
 import { SmallExt4 } from "#test/lib/small-ext4.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 import { until } from "#test/lib/world.ts";
@@ -24,10 +24,11 @@ const MIB = 1024 * 1024;
 const DISK_BYTES = 320 * MIB;
 /** Pairs of windows, one with the hog standing still and one with it running: what else the machine does is in both. */
 const PAIRS = 5;
-/** A machine that others use has bad moments: a breach counts when it is there every time, */
+/** A machine that others use has bad moments: a breach counts when it is there as often as that, in attempts before which it was idle. */
 const ATTEMPTS = 3;
-/** and when the machine was nobody else's: the most of its processors that was in use while the hog stood still. */
-const MOST_BUSY = 0.25;
+const MOST_ATTEMPTS = 8;
+/** Of the processors, with the neighbour and who asks it: more is others' work. */
+const IDLE = 0.25;
 /** Below that it is the scheduler's grain that is measured: a slice of the processor's time. */
 const FLOOR_US = 4000;
 
@@ -130,25 +131,22 @@ class Run {
   }
 }
 
+/** p99 of the neighbour's answer times in microseconds, alone and beside the hog: medians of windows that take turns. */
 interface Compared {
-  /** p99 of the neighbour's answer times in microseconds, alone and beside the hog: medians of windows that take turns. */
   readonly quiet: number;
   readonly beside: number;
-  /** The share of the processors that was in use while the hog stood still. */
-  readonly busy: number;
 }
 
 async function compare({ neighbour }: Scene, run: Run): Promise<Compared> {
-  const quiet: Window[] = [];
-  const beside: Window[] = [];
+  const quiet: number[] = [];
+  const beside: number[] = [];
   for (let pair = 0; pair < PAIRS; pair++) {
     await run.pause();
-    quiet.push(await neighbour.window());
+    quiet.push((await neighbour.window()).p99);
     await run.resume();
-    beside.push(await neighbour.window());
+    beside.push((await neighbour.window()).p99);
   }
-  const p99 = (windows: readonly Window[]): number => median(windows.map((window) => window.p99));
-  return { quiet: p99(quiet), beside: p99(beside), busy: median(quiet.map(({ busy }) => busy)) };
+  return { quiet: median(quiet), beside: median(beside) };
 }
 
 function milliseconds(us: number): string {
@@ -175,17 +173,16 @@ test(
 );
 
 /** Under its budget. Throws unless it is held to it, and somebody is told. */
-async function hold(t: TestContext, at: Scene, hog: Hog, alone: Window): Promise<Compared> {
+async function hold(t: TestContext, at: Scene, hog: Hog): Promise<Compared> {
   const run = await Run.start(t, at, hog, hog.budget(at.disk));
   const compared = await compare(at, run);
-  const { quiet, beside, busy } = compared;
+  const { quiet, beside } = compared;
   const seen = await run.look();
   await run.end();
   const took = hog.took(seen);
   console.log(
-    `${hog.name}: ${took.toFixed(took < 10 ? 2 : 0)} of ${hog.most} ${hog.unit}; the neighbour's p99 ${milliseconds(quiet)} quiet ` +
-      `(${milliseconds(alone.p99)} before), ${milliseconds(beside)} beside it (${(beside / quiet).toFixed(2)} times); ` +
-      `${(100 * busy).toFixed(0)} % of the processors in use while it stood still`,
+    `${hog.name}: ${took.toFixed(took < 10 ? 2 : 0)} of ${hog.most} ${hog.unit}; the neighbour's p99 ${milliseconds(quiet)} quiet, ` +
+      `${milliseconds(beside)} beside it (${(beside / quiet).toFixed(2)} times)`,
   );
   assert.ok(took > 0 && took <= hog.most, `it took ${took} ${hog.unit}, its budget is ${hog.most}`);
   assert.ok(hog.told(seen), `nobody is told: ${JSON.stringify(seen)}`);
@@ -194,17 +191,15 @@ async function hold(t: TestContext, at: Scene, hog: Hog, alone: Window): Promise
 
 /** Why the neighbour's answers can't be judged, or undefined when they were fast enough. Throws when they were not. */
 async function judge(t: TestContext, at: Scene, hog: Hog): Promise<string | undefined> {
-  const alone = await at.neighbour.window();
-  const breaches: Compared[] = [];
-  while (breaches.length < ATTEMPTS) {
-    const compared = await hold(t, at, hog, alone);
-    if (compared.beside <= (hog.times ?? 2) * Math.max(compared.quiet, FLOOR_US)) return undefined;
-    breaches.push(compared);
+  const breaches: number[] = [];
+  for (let attempt = 0; attempt < MOST_ATTEMPTS && breaches.length < ATTEMPTS; attempt++) {
+    const { busy } = await at.neighbour.window();
+    const { quiet, beside } = await hold(t, at, hog);
+    if (beside <= (hog.times ?? 2) * Math.max(quiet, FLOOR_US)) return undefined;
+    if (busy <= IDLE) breaches.push(beside / quiet);
   }
-  const busy = Math.max(...breaches.map((breach) => breach.busy));
-  if (busy > MOST_BUSY) return `others used ${(100 * busy).toFixed(0)} % of the processors: the neighbour's answers say nothing of the hog`;
-  const least = Math.min(...breaches.map(({ quiet, beside }) => beside / quiet));
-  throw new Error(`the neighbour is ${least.toFixed(1)} times slower, ${ATTEMPTS} times`);
+  if (breaches.length < ATTEMPTS) return "others use this machine too much: the neighbour's answers say nothing of the hog";
+  throw new Error(`the neighbour is ${Math.min(...breaches).toFixed(1)} times slower, ${ATTEMPTS} times`);
 }
 
 for (const hog of HOGS)
@@ -214,14 +209,14 @@ for (const hog of HOGS)
       if (scene === undefined) return t.skip(unavailable() ?? "no scene");
       const { disk } = scene;
       const free = { bytes: disk.freeBytes, inodes: disk.freeInodes };
-      const busy = await judge(t, scene, hog);
+      const unjudged = await judge(t, scene, hog);
       assert.ok(disk.freeBytes > free.bytes / 2 && disk.freeInodes > free.inodes / 2, "others have room left on the disk");
 
       const run = await Run.start(t, scene, hog, hog.more(disk));
       const grown = async (): Promise<true | undefined> => (hog.took(await run.look()) > hog.most ? true : undefined);
       await until(`${hog.name} to take more of a larger budget: else it is no hog`, grown, 20_000);
       await run.end();
-      if (busy !== undefined) t.skip(busy);
+      if (unjudged !== undefined) t.skip(unjudged);
     },
-    { timeoutMs: 120_000 },
+    { timeoutMs: 180_000 },
   );

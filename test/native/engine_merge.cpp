@@ -103,6 +103,11 @@ TEST_CASE("merge: volumes get their places, the image's too unless something is 
   CHECK(spec.mounts[0].source == "/root/volumes/named/_data");
   CHECK(spec.mounts[2].target == "/data");
   CHECK(spec.mounts[2].volume == "v1");
+  request.spec.mounts = {{.kind = MountKind::tmpfs, .target = "//data/./"}};
+  const Spec covered = merged(request);
+  REQUIRE(covered.mounts.size() == 2);
+  CHECK(covered.mounts[0].target == "/data");
+  CHECK(covered.mounts[1].target == "/cache");
   request.spec.mounts = {{.kind = MountKind::volume, .target = "/own", .volume = "../../etc"}};
   CHECK(mergeImage(request, someImage(), context()).error().err == EINVAL);
   request.spec.mounts = {{.kind = MountKind::bind, .source = "relative", .target = "/own"}};

@@ -58,6 +58,13 @@ TEST_CASE("text: pieces") {
   CHECK(join({"a", "b", "c"}, ", ") == "a, b, c");
 }
 
+TEST_CASE("text: a clean path") {
+  CHECK(cleanPath("/data") == "/data");
+  CHECK(cleanPath("//data/./x//") == "/data/x");
+  CHECK(cleanPath("/.hidden/..x/../y") == "/.hidden/..x/../y");
+  for (const char* root : {"", "/", "//", "/.", "/./"}) CHECK(cleanPath(root) == "/");
+}
+
 TEST_CASE("text: a path within a directory") {
   CHECK(isWithin("/run", "/run"));
   CHECK(isWithin("/run/lightv/x", "/run"));

@@ -76,9 +76,17 @@ function filesFor(platform: Platform): string[] {
 function makePackages(platforms: readonly Platform[]): void {
   if (values["no-package"] || process.env.LIGHTV_SYSTEM_PACKAGES !== undefined) return;
   say(`packages for ${platforms.join(" and ")}`);
-  const args = ["--quick", ...platforms.flatMap((platform) => ["--arch", platform])];
+  makePackage("--quick", platforms);
+  const tested = platforms.filter((platform) => filesFor(platform).includes("native"));
+  if (tested.length === 0) return;
+  say(`native tests for ${tested.join(" and ")}`);
+  makePackage("tests", tested);
+}
+
+function makePackage(what: string, platforms: readonly Platform[]): void {
+  const args = [what, ...platforms.flatMap((platform) => ["--arch", platform])];
   const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "package", "--", ...args], { cwd: top, encoding: "utf8" });
-  if (status !== 0) throw new Error(`npm run package: ${stdout}${stderr}`);
+  if (status !== 0) throw new Error(`npm run package -- ${what}: ${stdout}${stderr}`);
 }
 
 async function runPlatform(platform: Platform): Promise<Outcome[]> {

@@ -115,6 +115,7 @@ test(
       assert.match(result.output, why);
       say(`${version} was rolled back and reported ${result.seconds.toFixed(1)} s after the operator's command`);
       assert.is(failed, 0);
+      assert.ok(1000 * result.seconds <= device.within(120), "two minutes, as long as this machine takes for them");
       assert.match(await site.ok("devices"), /9\.0\.1/);
     }
     assert.is(await pids(), before);

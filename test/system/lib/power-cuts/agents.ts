@@ -22,17 +22,19 @@ export class Agents {
   readonly #key: KeyObject;
   /** For the device's update-keys-dir: PEM. */
   readonly publicKey: string;
-  /** Of the installed package. */
+  /** Of the installed package: its version, and the commit it was made from. */
   readonly base: string;
+  readonly commit: string;
   /** What each payload's tree consists of, by digest. */
   readonly trees = new Map<string, TreeHashes>();
   #made = 0;
 
-  private constructor(directory: string, platform: Platform, prefix: string, base: string) {
+  private constructor(directory: string, platform: Platform, prefix: string, base: string, commit: string) {
     this.#directory = directory;
     this.#platform = platform;
     this.#prefix = prefix;
     this.base = base;
+    this.commit = commit;
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
     this.#key = privateKey;
     this.publicKey = publicKey.export({ type: "spki", format: "pem" }).toString();
@@ -40,8 +42,8 @@ export class Agents {
 
   /** `prefix`: the package's unpacked /usr; payloads are made in `directory`. */
   static async open(directory: string, platform: Platform, prefix: string): Promise<Agents> {
-    const { version } = JSON.parse(await readFile(join(prefix, "lib/lightv/release.json"), "utf8")) as { version: string };
-    return new Agents(directory, platform, prefix, version);
+    const release = JSON.parse(await readFile(join(prefix, "lib/lightv/release.json"), "utf8")) as { version: string; commit: string };
+    return new Agents(directory, platform, prefix, release.version, release.commit);
   }
 
   /** The next version, pushed to the controller. Without Node, as payloads are. */

@@ -23,6 +23,8 @@ export interface RunEntry {
   /** Day of the run. */
   readonly date: string;
   readonly platform: string;
+  /** What the package was made from; the first runs did not note it. */
+  readonly commit?: string;
   readonly acceleration: string;
   readonly seed: number;
   readonly cuts: number;

@@ -114,6 +114,7 @@ class Rounds {
     const entry: RunEntry = {
       date: this.#date,
       platform,
+      commit: this.#life.agents.commit,
       acceleration: this.#life.machine.acceleration,
       seed,
       cuts: this.#cuts,

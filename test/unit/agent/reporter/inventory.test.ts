@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Value } from "typebox/value";
 import * as assert from "uvu/assert";
-import { osName, readInventory } from "#agent/reporter/inventory.ts";
+import { countCpus, cpuModel, listed, osName, readInventory } from "#agent/reporter/inventory.ts";
 import { Inventory } from "#agent/wire/protocol/reported.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
 
@@ -47,10 +47,15 @@ test("a board with DMI: vendor and product, what only fills the field is left ou
 });
 
 test("a system that tells nothing still has an inventory, and it is one by the protocol", async (t) => {
-  const inventory = await readInventory("/", system(t, {}));
-  assert.equal([inventory.os, inventory.model, inventory.serial], ["", undefined, undefined]);
-  assert.ok(inventory.cores > 0 && inventory.memoryBytes > 0 && inventory.diskBytes > 0);
-  assert.ok(inventory.network.some(({ name, addresses }) => name === "lo" && addresses.includes("127.0.0.1")));
+  const inventory = await readInventory("/nowhere/at/all", system(t, {}));
+  const { os, cpu, cores, model, serial, diskBytes } = inventory;
+  assert.equal([os, cpu, cores, model, serial, diskBytes], ["", "", 0, undefined, undefined, 0]);
+  assert.ok(Value.Check(Inventory, inventory));
+});
+
+test("this machine's, by the protocol", async () => {
+  const inventory = await readInventory("/");
+  assert.ok(inventory.cores > 0 && inventory.memoryBytes > 0 && inventory.diskBytes > 0 && inventory.os !== "");
   assert.ok(Value.Check(Inventory, inventory));
 });
 
@@ -71,11 +76,30 @@ test("os-release: quotes of both kinds or none, escapes, and NAME where there is
   assert.is(osName(""), "");
 });
 
-test("a root that is gone is an error that names it", async () => {
-  try {
-    await readInventory("/nowhere/at/all");
-    assert.unreachable();
-  } catch (error) {
-    assert.match(String(error), /ENOENT.*\/nowhere\/at\/all/);
+test("processors: the model where the kernel names one, and how many are there", () => {
+  assert.is(cpuModel("processor\t: 0\nmodel name\t: Z80 at 4 MHz\nflags\t: x\n", ""), "Z80 at 4 MHz");
+  assert.is(cpuModel("processor\t: 0\nCPU part\t: 0xd08\n", "arm,cortex-a72\0arm,armv8\0"), "arm,cortex-a72");
+  assert.is(cpuModel("processor\t: 0\nCPU part\t: 0xd08\n", ""), "");
+  assert.equal(["0", "0-3", "0-1,4,6-7\n", "", "nonsense"].map(countCpus), [1, 4, 5, 0, 0]);
+});
+
+test("placeholders of boards are no names", async (t) => {
+  for (const nothing of ["System manufacturer", "To be filled by O.E.M", "Default string", "None", "-"]) {
+    const { model, serial } = await readInventory(
+      "/",
+      system(t, { "sys/class/dmi/id/sys_vendor": nothing, "sys/class/dmi/id/product_serial": nothing }),
+    );
+    assert.equal([model, serial], [undefined, undefined], nothing);
   }
+});
+
+test("interfaces: as many as a report has room for, also one without an address", () => {
+  const one = { address: "192.0.2.1", netmask: "", family: "IPv4", mac: "", internal: false, cidr: null } as const;
+  const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`eth${i}`, Array.from({ length: 20 }, () => one)]));
+  const network = listed(many);
+  assert.equal([network.length, network[0]?.addresses.length], [32, 16]);
+  assert.equal(listed({ lo: undefined, eth0: [] }), [
+    { name: "lo", addresses: [] },
+    { name: "eth0", addresses: [] },
+  ]);
 });
