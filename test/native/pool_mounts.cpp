@@ -2,6 +2,9 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <cstdio>
 
 #include "pool_looks.hpp"
 #include "sys/syscalls.hpp"
@@ -20,6 +23,17 @@ struct HostTree {
     REQUIRE(::chown(path.c_str(), 1000, 1000) == 0);
   }
 };
+
+/** The ids of a tmpfs can be mapped since Linux 6.3; before, such a bind is refused, and the start is one from nothing.
+ */
+bool mapsTmpfs() {
+  utsname name{};
+  int major = 0;
+  int minor = 0;
+  REQUIRE(::uname(&name) == 0);
+  REQUIRE(std::sscanf(name.release, "%d.%d", &major, &minor) == 2);  // NOLINT(cert-err34-c): the kernel's own
+  return major > 6 || (major == 6 && minor >= 3);
+}
 
 std::vector<Mount> allKinds(const HostTree& host) {
   return {{.source = host.path, .target = "/data"},
@@ -97,7 +111,7 @@ TEST_CASE("pool mounts: volumes without a name are made, and go with --rm, also 
   request.spec.autoRemove = true;
   const Ran ran = runPrepared(home, request);
   REQUIRE(ran.prepared);
-  CHECK(ran.out.find("x") != std::string::npos);
+  CHECK(ran.out.find('x') != std::string::npos);
   const auto hasNone = [&] { return home.entries(home.paths().root + "/volumes").empty(); };
   CHECK(eventually(hasNone));
   request.spec.mounts.push_back({.source = "/no/such/directory", .target = "/data"});
@@ -138,8 +152,8 @@ TEST_CASE("pool mounts: the files that say the host name are the sandbox's own, 
   request.spec.hostname = "another";
   request.hostnameGiven = true;
   const Ran ran = runPrepared(home, request);
-  CHECK(ran.prepared);
-  CHECK(ran.out == "the host's");
+  CHECK(ran.prepared == mapsTmpfs());
+  if (ran.prepared) CHECK(ran.out == "the host's");
   for (const char* file : {"/hosts", "/hostname"}) CHECK(*readFile(etc + file) == "the host's");
   CHECK(removeTree(etc).ok());
 }
