@@ -57,11 +57,12 @@ export interface PayloadWishes {
   readonly withNode: boolean;
 }
 
-/** An update payload, signed when there is a key. Gives its size in bytes. */
+/** An update payload, signed when there is a key, and its bill of materials. Gives its size in bytes. */
 export async function writeUpdate({ work, output, prefix, what }: Output, { signKey, withNode }: PayloadWishes): Promise<number> {
   const { version, architecture, epoch } = what;
   const key = signKey === undefined ? undefined : readSigningKey(signKey);
-  const payload = join(output, `lightv-agent-${version}-${architecture}${withNode ? "-node" : ""}.lv`);
+  const name = `lightv-agent-${version}-${architecture}${withNode ? "-node" : ""}`;
+  const payload = join(output, `${name}.lv`);
   const slot = join(work, "slot");
   for (const part of ["bin", "lib/lightv"]) cpSync(join(prefix, part), join(slot, part), { recursive: true });
   if (!withNode) rmSync(join(slot, "lib", "lightv", "node"));
@@ -74,5 +75,6 @@ export async function writeUpdate({ work, output, prefix, what }: Output, { sign
   rmSync(slot, { recursive: true });
   rmSync(`${payload}.sig`, { force: true });
   if (key !== undefined) writeSignature(payload, signAgent({ digest, version, architecture }, key));
+  writeBill(join(output, `${name}.cdx.json`), { ...what, name: "lightv-agent", node: withNode ? what.node : undefined });
   return statSync(payload).size;
 }

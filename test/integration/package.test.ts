@@ -24,7 +24,7 @@ const what = {
   epoch: 1_700_000_000,
   npm: [],
   debian: [],
-  node: undefined,
+  node: { version: "26.0.0", sha256: "0".repeat(64) },
 };
 
 /** All files of a package, made from a tree that differs by `seed` in nothing that counts. */
@@ -62,6 +62,7 @@ test("the same tree gives the same bytes in another directory, order, umask and 
   assert.equal(Object.keys(digests(first())), [
     "lightv-1.2.3-linux-arm64.cdx.json",
     "lightv-1.2.3-linux-arm64.tar.zst",
+    "lightv-agent-1.2.3-arm64.cdx.json",
     "lightv-agent-1.2.3-arm64.lv",
     "lightv_1.2.3_arm64.cdx.json",
     "lightv_1.2.3_arm64.deb",
@@ -104,6 +105,15 @@ test("maintainer scripts are right shell, and refuse what they do not know", () 
       assert.throws(() => run("sh", [file, "no-such-step"]), /called with unknown argument 'no-such-step'/);
     }
   }
+});
+
+test("the bill of materials names Node where it is packed, and nowhere else", () => {
+  const parts = (file: string): string[] => {
+    const { components } = JSON.parse(readFileSync(join(first(), file), "utf8")) as { components?: { name: string }[] };
+    return (components ?? []).map(({ name }) => name);
+  };
+  assert.equal(parts("lightv_1.2.3_arm64.cdx.json"), ["node"]);
+  assert.equal(parts("lightv-agent-1.2.3-arm64.cdx.json"), []);
 });
 
 test("an update payload is an image that verifies, with the programs but without Node and configuration", () => {

@@ -1,6 +1,6 @@
 /** The program that tries every way out of a sandbox that it knows (test/fault/attack), and what it says. */
 import { execFileSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { copyFileSync, globSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { TOP } from "./command.ts";
@@ -14,11 +14,16 @@ export interface Attempt {
   readonly line: string;
 }
 
-/** Builds it as one static file. */
-export function buildAttacker(path: string): void {
+/** Builds it as one static file; where there is no compiler, LIGHTV_TEST_ATTACKER names one that is built. */
+export function buildAttacker(path: string, compiler = "g++"): void {
+  const built = process.env.LIGHTV_TEST_ATTACKER;
+  if (built !== undefined) {
+    copyFileSync(built, path);
+    return;
+  }
   const sources = join(TOP, "test/fault/attack");
   const files = globSync("*.cpp", { cwd: sources }).map((file) => join(sources, file));
-  execFileSync("g++", ["-std=c++20", "-O1", "-static", "-s", "-o", path, ...files]);
+  execFileSync(compiler, ["-std=c++20", "-O1", "-static", "-s", "-o", path, ...files]);
 }
 
 /** A line each. */

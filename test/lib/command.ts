@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PATIENCE } from "./patience.ts";
 
 export const TOP = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const DIST = join(TOP, "dist");
@@ -25,7 +26,7 @@ export function run(
     const child = spawn(command, args, {
       env: { ...process.env, ...options.env },
       stdio: ["pipe", "pipe", "pipe"],
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: (options.timeoutMs ?? 60_000) * PATIENCE,
       killSignal: "SIGKILL",
     });
     let stdout = "";

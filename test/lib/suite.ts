@@ -8,6 +8,7 @@
  */
 import { suite as uvuSuite } from "uvu";
 import { MARK } from "./marks.ts";
+import { PATIENCE } from "./patience.ts";
 
 export interface TestContext {
   /** Aborts when the test's time is over: pass it on, so that nothing is left running. */
@@ -56,7 +57,7 @@ export function suite(name: string): Suite {
     return async () => {
       mark("executed", `${name}: ${title}`);
       await prepare();
-      await runOne(`${name}: ${title}`, body, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+      await runOne(`${name}: ${title}`, body, (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) * PATIENCE);
     };
   };
 

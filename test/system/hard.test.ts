@@ -3,12 +3,13 @@ import { mkdtempSync } from "node:fs";
 import { rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as assert from "uvu/assert";
 import { run } from "#test/lib/command.ts";
 import type { TestContext } from "#test/lib/suite.ts";
 import { until } from "#test/lib/world.ts";
 import { Device, type DeviceOptions } from "./lib/device.ts";
-import { LONG, openSite, REBOOTS, say, scenarios } from "./lib/scenario.ts";
+import { AWAY_MINUTES, LONG, openSite, REBOOTS, say, scenarios } from "./lib/scenario.ts";
 import type { Site } from "./lib/site.ts";
 
 const test = scenarios("hard");
@@ -88,6 +89,45 @@ test(
     }
   },
   LONG,
+);
+
+test(
+  `the network is away for ${AWAY_MINUTES} minutes: nothing piles up, and all that happened is told once it is back`,
+  async (t) => {
+    const device = await enrolled(t);
+    await device.deploy("idle", "idle:1");
+    const { machine } = device;
+    const pid = await device.pid("idle");
+    const agent = await machine.ok("systemctl show -P MainPID lightvd.service");
+    const known = (await site.events(device.name)).length;
+    await machine.link(false);
+    await device.offline();
+    say(`the cable is out, for ${AWAY_MINUTES} minutes`);
+    for (let minute = 1; minute <= AWAY_MINUTES; minute++) {
+      await sleep(60_000);
+      if (minute % 10 === 0) say(`${minute} minutes`);
+    }
+    const held = await machine.ok(`ls /proc/${agent}/fd | wc -l; grep VmRSS /proc/${agent}/status; journalctl -b -u lightvd | wc -l`);
+    say(`after it: descriptors, memory, lines of log: ${held.split(/\s+/).join(" ")}`);
+    assert.ok(Number(held.split("\n")[0]) < 64, "no connection that failed is kept");
+    await machine.ok(`kill -9 ${pid}`);
+    await until("it to be started again", async () => ![0, pid].includes(await device.pid("idle")) || undefined, device.within(60));
+    await machine.link(true);
+    const back = performance.now();
+    await device.online(device.within(120));
+    say(`online ${((performance.now() - back) / 1000).toFixed(1)} s after the cable was in again`);
+    const arrived = async (): Promise<string[] | undefined> => {
+      const types = (await site.events(device.name)).slice(known).map(({ type }) => type);
+      return types.includes("app.started") ? types : undefined;
+    };
+    const types = await until("the event of the new start", arrived, device.within(60));
+    assert.equal(
+      types.filter((type) => type.startsWith("app.")),
+      ["app.exited", "app.started"],
+    );
+    assert.is(await machine.ok("systemctl show -P MainPID lightvd.service"), agent, "the same agent all the time");
+  },
+  { timeoutMs: LONG.timeoutMs + AWAY_MINUTES * 60_000 },
 );
 
 test(

@@ -46,6 +46,7 @@ test(
       `lightv-${version}-linux-${architecture}.tar.zst`,
       `lightv-${version}-linux-${architecture}.cdx.json`,
       `lightv-agent-${version}-${architecture}.lv`,
+      `lightv-agent-${version}-${architecture}.cdx.json`,
     ]);
     assert.equal(
       readdirSync(first).sort(),

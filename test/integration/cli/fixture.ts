@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Box, type Ran, run, TOP } from "#test/lib/command.ts";
+import { PATIENCE } from "#test/lib/patience.ts";
 import type { TestContext } from "#test/lib/suite.ts";
 
 const BUSYBOX = "/bin/busybox";
@@ -31,8 +32,10 @@ export class CliFixture {
     writeFileSync(join(tree, "etc/group"), "root:x:0:\nguest:x:1000:\n");
     writeFileSync(join(tree, "inside"), "the image's own file\n");
     const changes = ["--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin FROM_IMAGE=yes"];
+    // The sources where they are; a device has the installed command alone.
     const main = join(TOP, "agent/cli/main.ts");
-    const made = await run(process.execPath, [main, "import", ...changes, tree, "box"], { env: this.box.env });
+    const [command, ...first]: [string, ...string[]] = existsSync(main) ? [process.execPath, main] : [this.box.binary];
+    const made = await run(command, [...first, "import", ...changes, tree, "box"], { env: this.box.env });
     if (made.code !== 0) throw new Error(`import failed: ${made.stderr}`);
   }
 
@@ -49,7 +52,7 @@ export class CliFixture {
     const child = spawn("script", ["-qec", `stty rows 33 cols 101; exec ${this.box.binary} ${commandLine}`, "/dev/null"], {
       env: { ...process.env, ...this.box.env },
       stdio: ["pipe", "pipe", "inherit"],
-      timeout: 30_000,
+      timeout: 30_000 * PATIENCE,
       killSignal: "SIGKILL",
     });
     let stdout = "";
@@ -70,9 +73,9 @@ export class CliFixture {
 
   /** Waits until `check` holds; fails after a generous time. */
   async until(what: string, check: () => Promise<boolean>): Promise<void> {
-    const end = Date.now() + 15_000;
+    const end = Date.now() + 15_000 * PATIENCE;
     while (!(await check())) {
-      if (Date.now() > end) throw new Error(`not so after 15 s: ${what}`);
+      if (Date.now() > end) throw new Error(`not so in time: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

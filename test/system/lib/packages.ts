@@ -1,9 +1,9 @@
 /** The package under test, and a disk with it installed. */
 import { createHash } from "node:crypto";
 import { existsSync, globSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DIST } from "#test/lib/command.ts";
+import { DIST, run } from "#test/lib/command.ts";
 import { Machine, makeOverlay } from "./machine.ts";
 import type { Platform } from "./recipe.ts";
 import { CACHE, type RootFs } from "./rootfs.ts";
@@ -54,6 +54,31 @@ export async function installedDisk(base: RootFs, say: (line: string) => void): 
     await rm(draft, { force: true });
   }
   return disk;
+}
+
+/**
+ * A package that dpkg takes for an older version of `deb`, in `directory`: what is in it is the same, unless LIGHTV_SYSTEM_OLDER names one that really
+ * is older.
+ */
+export async function olderPackage(deb: string, directory: string): Promise<string> {
+  const older = process.env.LIGHTV_SYSTEM_OLDER;
+  if (older !== undefined) return older;
+  const [tree, file] = [join(directory, "older"), join(directory, "older.deb")];
+  await command("dpkg-deb", "-R", deb, tree);
+  const control = join(tree, "DEBIAN/control");
+  const text = await readFile(control, "utf8");
+  await writeFile(
+    control,
+    text.replace(/^Version: .*$/m, (line) => `${line}~older`),
+  );
+  await command("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, file);
+  await rm(tree, { recursive: true });
+  return file;
+}
+
+async function command(...[program = "", ...args]: readonly string[]): Promise<void> {
+  const { code, stderr } = await run(program, args, { timeoutMs: 300_000 });
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: exit code ${code}: ${stderr}`);
 }
 
 /** Installs, reinstalls or upgrades, as an administrator does; gives dpkg's output. */

@@ -15,6 +15,9 @@ export const LONG = { timeoutMs: ALL ? 4 * 3_600_000 : 20 * 60_000 };
 /** How often the device of hard.test.ts is restarted. */
 export const REBOOTS = Number(process.env.LIGHTV_SYSTEM_REBOOTS ?? (ALL ? 100 : 3));
 
+/** How long hard.test.ts keeps a device from its network. */
+export const AWAY_MINUTES = Number(process.env.LIGHTV_SYSTEM_AWAY_MINUTES ?? (ALL ? 60 : 2));
+
 const started = performance.now();
 
 /** The suite of a scenario file; with --case, only of those cases whose names hold the text. */
