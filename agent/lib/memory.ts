@@ -4,7 +4,7 @@ const PERIOD_MS = 300_000;
 /** What a heartbeat or a ping has used is not used again before the next: released soon after. It costs a millisecond or less. */
 const RELEASE_MS = 5_000;
 /** Garbage of a burst of work is not kept for minutes either, once the burst is over: a collection stops all else. */
-const GROWN_BYTES = 1 << 20;
+const GROWN_BYTES = 256 << 10;
 const QUIET_BYTES = 64 << 10;
 const LEAST_MS = 15_000;
 

@@ -30,6 +30,15 @@ constexpr std::uint64_t kQuietUs = 30'000;
 constexpr std::uint64_t kShortQuietUs = 3'000;
 /** Between two members that are made. */
 constexpr std::uint64_t kPaceUs = 2'000;
+
+/**
+ * How long after a request the next member may be made, with `left` of `wanted` there. Where less than a quarter is
+ * left nothing is waited for: who finds none makes all by himself, which takes more of the machine than a refill does.
+ */
+constexpr std::uint64_t quietUs(std::size_t left, std::size_t wanted) {
+  if (left * 4 < wanted) return 0;
+  return left * 2 < wanted ? kShortQuietUs : kQuietUs;
+}
 /** A member that has been preparing for so long stops no other image's. */
 constexpr std::uint64_t kSlowUs = 1'000'000;
 /** One that has been preparing for so long hangs. */
@@ -157,8 +166,8 @@ std::uint64_t Keeper::refillAt(std::uint64_t now) const {
     const auto shelf = shelves_.find(digest);
     const bool needs =
         shelf == shelves_.end() || (shelf->second->members().size() < count && !shelf->second->preparingSince());
-    const bool low = shelf == shelves_.end() || shelf->second->members().size() * 2 < count;
-    const std::uint64_t quietAt = quietSince_ + (low ? kShortQuietUs : kQuietUs);
+    const std::uint64_t quietAt =
+        quietSince_ + quietUs(shelf == shelves_.end() ? 0 : shelf->second->members().size(), count);
     if (needs) at = std::min(at, std::max({earliest, quietAt, backoff_.nextTry(digest)}));
   }
   return at;

@@ -1,5 +1,5 @@
 /** What memory is in use: /proc/PID/smaps_rollup and /proc/meminfo, proc(5). */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "./stats.ts";
 
@@ -53,6 +53,14 @@ export async function settledAvailable(signal: AbortSignal): Promise<number> {
     await sleep(100, undefined, { signal });
   }
   return median(samples);
+}
+
+/**
+ * Drops the page cache. Pages of directories that are gone hold the memory cgroups of sandboxes that are gone, and the kernel makes each
+ * of those larger with every mount of the machine: what earlier parts have left would be counted as this one's.
+ */
+export function dropPageCache(): void {
+  writeFileSync("/proc/sys/vm/drop_caches", "1");
 }
 
 /** Processes whose command line matches. */

@@ -74,7 +74,7 @@ async function run(context: PartContext): Promise<Measured> {
     );
   return {
     about: `A static program that only waits, in the same image, started one after the other by \`run -d\`, with a pause of ${START_PAUSE_MS} ms. *All* is what MemAvailable fell by, the kernel's part with it;
-*private* is what the processes of the sandboxes (for LightV monitor, PID 1 and program, for Docker the shims and the program) have for themselves. Limits: time, and an eighth of the memory must stay free.`,
+*private* is what the processes of the sandboxes (for LightV monitor, PID 1 and program, for Docker the shims and the program) have for themselves. The page cache was dropped before each. Limits: time, and an eighth of the memory must stay free.`,
     tables: [
       {
         rows: [

@@ -4,7 +4,7 @@ import { totalmem } from "node:os";
 import type { Arena } from "../../arena/arena.ts";
 import { BENCH, type Engine, HELLO, removeCommand, runCommand } from "../../arena/engine.ts";
 import { absolute } from "../../contestants/contestant.ts";
-import { type Memory, memoryOfAll, processes, settledAvailable, withDescendants } from "../../measure/memory.ts";
+import { dropPageCache, type Memory, memoryOfAll, processes, settledAvailable, withDescendants } from "../../measure/memory.ts";
 import type { PartContext } from "../../part.ts";
 
 export interface Limits {
@@ -48,6 +48,7 @@ const nameOf = (index: number): string => `${BENCH}idle-${index}`;
 export async function fill(context: PartContext, engine: Engine, limits: Limits): Promise<Crowd> {
   const { arena, signal, say } = context;
   const others = new Set(pidsOf(arena, engine));
+  dropPageCache();
   const before = await settledAvailable(signal);
   const [levels, times]: [Level[], number[]] = [[], []];
   let [count, failures, unanswered, stopped] = [0, 0, 0, "that was asked for"];
