@@ -2,6 +2,7 @@
 import { totalmem } from "node:os";
 import { isMissing } from "../arena/arena.ts";
 import { known, megabytes, number, quotient, ratio } from "../measure/format.ts";
+import { shrinkerBytes } from "../measure/shrinkers.ts";
 import { median } from "../measure/stats.ts";
 import type { LinePlot, Measured, Part, PartContext } from "../part.ts";
 import { type Crowd, fill, START_PAUSE_MS } from "./density/crowd.ts";
@@ -43,15 +44,22 @@ async function run(context: PartContext): Promise<Measured> {
   const own = isMissing(hot) ? await arena.lightvCold() : hot;
   if (isMissing(hot)) notes.push(`lightv hot: ${hot.missing}; measured cold`);
   const plan = steps(quick);
-  say(`${own.name}: ${plan.own.join(", ")} and as many as the machine takes`);
-  const crowds = [await fill(context, own, { steps: plan.own, thenBy: quick ? 0 : 500, most: MOST, seconds: 45, ask: true })];
+  // Docker first: behind thousands of sandboxes the kernel takes more for each container.
   const docker = await arena.docker();
+  let theirs: Crowd | undefined;
   if (isMissing(docker)) notes.push(`docker: ${docker.missing}`);
   else {
     say(`docker: ${plan.docker.join(", ")} and as many as it takes in time`);
-    crowds.push(await fill(context, docker, { steps: plan.docker, thenBy: quick ? 0 : 50, most: 1000, seconds: 20, ask: false }));
+    theirs = await fill(context, docker, { steps: plan.docker, thenBy: quick ? 0 : 50, most: 1000, seconds: 20, ask: false });
   }
-  const [ours, theirs] = crowds;
+  const maps = shrinkerBytes(`${arena.cgroupParent.slice(1)}-maps`);
+  if (maps !== undefined)
+    notes.push(
+      `a memory cgroup took ${number(maps / 1e6)} MB for the kernel's shrinkers before the first sandbox: as many as the machine has ever had since it was started`,
+    );
+  say(`${own.name}: ${plan.own.join(", ")} and as many as the machine takes`);
+  const ours = await fill(context, own, { steps: plan.own, thenBy: quick ? 0 : 500, most: MOST, seconds: 45, ask: true });
+  const crowds = theirs === undefined ? [ours] : [ours, theirs];
   const memory: LinePlot = {
     kind: "lines",
     name: "memory",
@@ -107,9 +115,9 @@ async function run(context: PartContext): Promise<Measured> {
     figures: known({
       eachMb: (each(ours, 1000) ?? Number.NaN) / 1e6,
       dockerToOwn: quotient(each(theirs, 100), each(ours, 1000)),
-      thousandthToTenth: quotient(startAround(ours?.times ?? [], 1000), startAround(ours?.times ?? [], 10)),
-      unanswered: ours?.levels.some(({ count }) => count >= 1000) ? ours.unanswered : undefined,
-      most: ours?.levels.at(-1)?.count,
+      thousandthToTenth: quotient(startAround(ours.times, 1000), startAround(ours.times, 10)),
+      unanswered: ours.levels.some(({ count }) => count >= 1000) ? ours.unanswered : undefined,
+      most: ours.levels.at(-1)?.count,
       mostMemoryGb: totalmem() / 1e9,
     }),
     notes,
