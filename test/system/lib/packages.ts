@@ -1,7 +1,7 @@
 /** The package under test, and a disk with it installed. */
 import { createHash } from "node:crypto";
 import { existsSync, globSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DIST, run } from "#test/lib/command.ts";
 import { Machine, makeOverlay } from "./machine.ts";
@@ -48,7 +48,10 @@ export async function installedDisk(base: RootFs, say: (line: string) => void): 
     await machine.start();
     await install(machine, deb);
     await machine.stop();
-    await rename(draft, disk);
+    // Never over another's: machines that boot from it open it again at each reboot.
+    await link(draft, disk).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
   } finally {
     await machine.close();
     await rm(draft, { force: true });
