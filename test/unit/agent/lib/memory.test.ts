@@ -10,7 +10,8 @@ test("garbage of a burst is collected when the burst is over, but not each time 
   assert.not(isDue(16_000, 2 * MIB, MIB));
   assert.ok(isDue(21_000, 2 * MIB, 1000));
   assert.ok(isDue(21_000, 2 * MIB, -MIB));
-  assert.not(isDue(21_000, MIB / 2, 0));
+  assert.ok(isDue(21_000, MIB / 2, 0));
+  assert.not(isDue(21_000, MIB / 8, 0));
   assert.not(isDue(200_000, Number.NEGATIVE_INFINITY, 0));
 });
 
