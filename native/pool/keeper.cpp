@@ -24,21 +24,12 @@
 namespace lightv {
 namespace {
 
-/** No refill so soon after a request: it would compete with those that follow. */
+/** No refill so soon after a request where enough are left: it would compete with those that follow. */
 constexpr std::uint64_t kQuietUs = 30'000;
 /** The same where less than half is left: a burst is denser than this, and starts one by one must not use all up. */
 constexpr std::uint64_t kShortQuietUs = 3'000;
 /** Between two members that are made. */
 constexpr std::uint64_t kPaceUs = 2'000;
-
-/**
- * How long after a request the next member may be made, with `left` of `wanted` there. Where less than a quarter is
- * left nothing is waited for: who finds none makes all by himself, which takes more of the machine than a refill does.
- */
-constexpr std::uint64_t quietUs(std::size_t left, std::size_t wanted) {
-  if (left * 4 < wanted) return 0;
-  return left * 2 < wanted ? kShortQuietUs : kQuietUs;
-}
 /** A member that has been preparing for so long stops no other image's. */
 constexpr std::uint64_t kSlowUs = 1'000'000;
 /** One that has been preparing for so long hangs. */
@@ -54,6 +45,15 @@ constexpr std::uint32_t kShort = 1000, kRelaxed = 200;
 constexpr std::uint64_t kMemoryPerMember = 64U << 20;
 constexpr int kGoodbyeMs = 5000;
 constexpr int kPatienceMs = 50;
+
+/**
+ * How long after a request the next member may be made, with `left` of `wanted` there. Where less than a quarter is
+ * left nothing is waited for: who finds none makes all by himself, which takes more of the machine than a refill does.
+ */
+constexpr std::uint64_t quietUs(std::size_t left, std::size_t wanted) {
+  if (left * 4 < wanted) return 0;
+  return left * 2 < wanted ? kShortQuietUs : kQuietUs;
+}
 
 Fd openSignals() {
   sigset_t set;

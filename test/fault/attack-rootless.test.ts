@@ -2,7 +2,7 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { buildAttacker, readAttempts } from "#test/lib/attacker.ts";
+import { placeAttacker, readAttempts } from "#test/lib/attacker.ts";
 import { busyboxImageFile, imagesUnavailable } from "#test/lib/images.ts";
 import { OrdinaryUser } from "#test/lib/ordinary-user.ts";
 import { suite, type TestContext } from "#test/lib/suite.ts";
@@ -17,7 +17,7 @@ test.before(async () => {
   user = new OrdinaryUser();
   image = join(user.directory, "attack.lv");
   const attacker = join(user.directory, "attacker");
-  buildAttacker(attacker);
+  placeAttacker(attacker);
   await busyboxImageFile(image, { name: "attack", files: { "/bin/attacker": readFileSync(attacker) } });
   chmodSync(image, 0o644);
 });

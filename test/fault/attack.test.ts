@@ -7,7 +7,7 @@ import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { type Attempt, buildAttacker, readAttempts } from "#test/lib/attacker.ts";
+import { type Attempt, placeAttacker, readAttempts } from "#test/lib/attacker.ts";
 import { Box } from "#test/lib/command.ts";
 import { busyboxImage, imagesUnavailable } from "#test/lib/images.ts";
 import { Runtime } from "#test/lib/runtime.ts";
@@ -23,7 +23,7 @@ test.before(async () => {
   if ((Box.unavailable() ?? imagesUnavailable()) !== undefined) return;
   box = new Box();
   const attacker = join(box.directory, "attacker");
-  buildAttacker(attacker);
+  placeAttacker(attacker);
   await busyboxImage(box.root, { name: "attack", files: { "/bin/attacker": readFileSync(attacker) } });
 });
 test.after(() => box?.close());

@@ -14,13 +14,15 @@ export interface Attempt {
   readonly line: string;
 }
 
-/** Builds it as one static file; where there is no compiler, LIGHTV_TEST_ATTACKER names one that is built. */
-export function buildAttacker(path: string, compiler = "g++"): void {
+/** Puts it there: where there is no compiler, the one that LIGHTV_TEST_ATTACKER names. */
+export function placeAttacker(path: string): void {
   const built = process.env.LIGHTV_TEST_ATTACKER;
-  if (built !== undefined) {
-    copyFileSync(built, path);
-    return;
-  }
+  if (built === undefined) buildAttacker(path, "g++");
+  else copyFileSync(built, path);
+}
+
+/** Builds it as one static file. */
+export function buildAttacker(path: string, compiler: string): void {
   const sources = join(TOP, "test/fault/attack");
   const files = globSync("*.cpp", { cwd: sources }).map((file) => join(sources, file));
   execFileSync(compiler, ["-std=c++20", "-O1", "-static", "-s", "-o", path, ...files]);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { TOP } from "#test/lib/command.ts";
 import { suite } from "#test/lib/suite.ts";
+import { asService, LEFT_BEHIND } from "./lib/as-service.ts";
 import { Machine } from "./lib/machine.ts";
 import { rootFs } from "./lib/rootfs.ts";
 import { LONG, PLATFORM, say } from "./lib/scenario.ts";
@@ -22,8 +23,8 @@ test(
     t.cleanup(() => machine.close());
     await machine.start();
     await machine.push(BINARY, "/root/lightv-tests");
-    // In a group of its own, handed down whole, as a service's would be; with a terminal's absence and a short temporary directory.
-    const unit = "systemd-run --quiet --wait --pipe --collect -p Delegate=yes -p KillMode=mixed -p TasksMax=infinity -E TMPDIR=/tmp";
+    // With a terminal's absence and a short temporary directory.
+    const unit = asService({ TMPDIR: "/tmp" }, LONG.timeoutMs / 1000);
     const { stdout, stderr, code } = await machine.run(`${unit} /root/lightv-tests --no-colors 2>&1`, LONG);
     const summary = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(stdout);
     say(`${PLATFORM}, kernel ${await machine.ok("uname -r")}: ${summary?.[0] ?? `no summary, exit code ${code}`}`);
@@ -34,7 +35,7 @@ test(
     await machine.ok("apparmor_parser --replace /root/lightv-default");
     const confined = await machine.ok(`${unit} /root/lightv-tests --no-colors -tc='apparmor*' 2>&1`, LONG);
     assert.not.match(confined, /SKIPPED/, confined);
-    assert.is(await machine.ok("losetup -a; mount | grep -e erofs -e lightv || true"), "", "nothing is left behind");
+    assert.is(await machine.ok(LEFT_BEHIND), "", "nothing is left behind");
   },
   LONG,
 );

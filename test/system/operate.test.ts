@@ -119,8 +119,9 @@ test(
       await machine.ok("systemctl start lightv.target");
     });
     await undisturbed("SIGKILL to the agent", () => replaced("KILL", 30));
-    // It can't say that it is alive: the service manager's watchdog ends it, first by SIGABRT, which a stopped process does not take.
+    // It can't say that it is alive, so the service manager's watchdog ends it.
     await undisturbed("an agent that hangs", () => replaced("STOP", 120));
+    await machine.ok("journalctl -b -u lightvd --no-pager | grep -q 'Watchdog timeout'");
     await undisturbed("daemon-reload and daemon-reexec", systemctl("daemon-reload && systemctl daemon-reexec"));
     await undisturbed("installing the package again", () => install(machine, packageFile(PLATFORM)));
     const older = await olderPackage(packageFile(PLATFORM), machine.directory);

@@ -1,4 +1,4 @@
-/** What memory is in use: /proc/PID/smaps_rollup and /proc/meminfo, proc(5). */
+/** What memory is in use, and what is to be given back before it is asked: /proc/PID/smaps_rollup, /proc/meminfo, proc(5). */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "./stats.ts";

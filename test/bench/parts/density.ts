@@ -55,7 +55,7 @@ async function run(context: PartContext): Promise<Measured> {
   const maps = shrinkerBytes(`${arena.cgroupParent.slice(1)}-maps`);
   if (maps !== undefined)
     notes.push(
-      `a memory cgroup took ${number(maps / 1e6)} MB for the kernel's shrinkers before the first sandbox: as many as the machine has ever had since it was started`,
+      `a memory cgroup took ${number(maps / 1e6)} MB for the kernel's shrinkers before the first sandbox of LightV: there is room for the most file systems that the machine has had at once since it was started`,
     );
   say(`${own.name}: ${plan.own.join(", ")} and as many as the machine takes`);
   const ours = await fill(context, own, { steps: plan.own, thenBy: quick ? 0 : 500, most: MOST, seconds: 45, ask: true });

@@ -2,7 +2,7 @@
  * Test files of the development machine, made ready for a device, which has neither sources nor a compiler: one file each, and the
  * attacker as a program. Laid out as the checkout is, so that they find `dist/` where they look for it.
  */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 import { buildAttacker } from "#test/lib/attacker.ts";
@@ -20,10 +20,10 @@ export interface Carried {
   readonly attacker: string;
 }
 
-/** `files`: below test/, without ".test.ts"; no two of one name. */
-export async function carry(platform: Platform, files: readonly string[]): Promise<Carried> {
-  const directory = join(TOP, "build", `carried-${platform}`);
-  rmSync(directory, { recursive: true, force: true });
+/** Makes `directory`. `files`: below test/, without ".test.ts". Throws when two have one name. */
+export async function carry(platform: Platform, files: readonly string[], directory: string): Promise<Carried> {
+  const names = files.map((file) => basename(file));
+  if (new Set(names).size < names.length) throw new Error(`two test files of one name: ${names.join(" ")}`);
   // As deep as test/lib is: what a test knows of its own place stays true.
   const place = "test/carried";
   mkdirSync(join(directory, place), { recursive: true });

@@ -1,12 +1,15 @@
 /** The package under test, and a disk with it installed. */
 import { createHash } from "node:crypto";
 import { existsSync, globSync } from "node:fs";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DIST, run } from "#test/lib/command.ts";
+import { DIST } from "#test/lib/command.ts";
 import { Machine, makeOverlay } from "./machine.ts";
 import type { Platform } from "./recipe.ts";
 import { CACHE, type RootFs } from "./rootfs.ts";
+import { tool } from "./tool.ts";
+
+const DAY_MS = 86_400_000;
 
 /** The newest device package of a platform. LIGHTV_SYSTEM_PACKAGES names another directory than dist/packages. */
 export function packageFile(platform: Platform): string {
@@ -39,7 +42,7 @@ export async function installedDisk(base: RootFs, say: (line: string) => void): 
   await mkdir(CACHE, { recursive: true });
   const disk = join(CACHE, `installed-${base.platform}-${hash}.qcow2`);
   if (existsSync(disk)) return disk;
-  for (const old of globSync(`installed-${base.platform}-*.qcow2`, { cwd: CACHE })) await rm(join(CACHE, old), { force: true });
+  await removeOld(base.platform);
   say(`installing ${deb} on a virtual device`);
   const draft = `${disk}.${process.pid}`;
   await makeOverlay(base.disk, draft);
@@ -59,6 +62,14 @@ export async function installedDisk(base: RootFs, say: (line: string) => void): 
   return disk;
 }
 
+/** Disks of earlier packages; not of today's, from which a machine of another run may boot. */
+async function removeOld(platform: Platform): Promise<void> {
+  for (const name of globSync(`installed-${platform}-*.qcow2`, { cwd: CACHE })) {
+    const { mtimeMs } = await stat(join(CACHE, name));
+    if (Date.now() - mtimeMs > DAY_MS) await rm(join(CACHE, name), { force: true });
+  }
+}
+
 /**
  * A package that dpkg takes for an older version of `deb`, in `directory`: what is in it is the same, unless LIGHTV_SYSTEM_OLDER names one that really
  * is older.
@@ -67,29 +78,26 @@ export async function olderPackage(deb: string, directory: string): Promise<stri
   const older = process.env.LIGHTV_SYSTEM_OLDER;
   if (older !== undefined) return older;
   const [tree, file] = [join(directory, "older"), join(directory, "older.deb")];
-  await command("dpkg-deb", "-R", deb, tree);
+  await tool("dpkg-deb", "-R", deb, tree);
   const control = join(tree, "DEBIAN/control");
   const text = await readFile(control, "utf8");
-  await writeFile(
-    control,
-    text.replace(/^Version: .*$/m, (line) => `${line}~older`),
-  );
-  await command("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, file);
+  const renamed = text.replace(/^Version: .*$/m, (line) => `${line}~older`);
+  await writeFile(control, renamed);
+  await tool("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, file);
   await rm(tree, { recursive: true });
   return file;
 }
 
-async function command(...[program = "", ...args]: readonly string[]): Promise<void> {
-  const { code, stderr } = await run(program, args, { timeoutMs: 300_000 });
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: exit code ${code}: ${stderr}`);
-}
-
-/** Installs, reinstalls or upgrades, as an administrator does; gives dpkg's output. */
+/** Installs, reinstalls, upgrades or goes back, as an administrator does; gives dpkg's output. Throws when another version is there afterwards. */
 export async function install(machine: Machine, deb: string): Promise<string> {
   await machine.push(deb, "/var/tmp/lightv.deb");
   const output = await machine.ok("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/lightv.deb 2>&1", {
     timeoutMs: 120_000 * machine.patience,
   });
-  await machine.ok("rm /var/tmp/lightv.deb");
+  const versions = await machine.ok(
+    "dpkg-deb -f /var/tmp/lightv.deb Version; dpkg -s lightv | sed -n 's/^Version: //p'; rm /var/tmp/lightv.deb",
+  );
+  const [wanted, installed] = versions.split("\n");
+  if (wanted !== installed) throw new Error(`dpkg -i of ${wanted} has left ${installed}: ${output}`);
   return output;
 }

@@ -6,8 +6,8 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rmdir, writeFile } from "node:fs/promises";
 import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "#test/lib/command.ts";
 import type { Platform } from "../recipe.ts";
+import { tool } from "../tool.ts";
 
 export interface InstallOptions {
   readonly platform: Platform;
@@ -54,10 +54,4 @@ export async function commandOf(platform: Platform, deb: string, directory: stri
   await tool("dpkg-deb", "-x", deb, root);
   const command = join(root, "usr/bin/lightv");
   return platform === (arch() === "arm64" ? "arm64" : "amd64") ? [command] : [QEMU_USER[platform], command];
-}
-
-export async function tool(command: string, ...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(command, args, { timeoutMs: 300_000 });
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit code ${code}\n${stdout}${stderr}`);
-  return stdout;
 }

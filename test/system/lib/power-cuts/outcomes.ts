@@ -2,6 +2,7 @@
  * One cut has many outcomes, and a device lives through one of them. Others are looked at from outside: the file system is repaired and
  * mounted as at a boot, and what is in it must be a state that the agent can go on from without losing what it has promised.
  */
+
 import { mkdtemp, readdir, readFile, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { parseMessage } from "#agent/wire/messages.ts";
 import { run } from "#test/lib/command.ts";
 import type { EventView } from "#test/lib/world.ts";
-import { tool } from "./install.ts";
+import { tool } from "../tool.ts";
 import { checkSlots, type PromisedAgent, readSlots } from "./slots.ts";
 
 /** What the controller knew when the power went. */
