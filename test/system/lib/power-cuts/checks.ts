@@ -15,11 +15,26 @@ done
 for app in $(lightv ps --format '{{.Names}}'); do
   lightv logs --tail 20 "$app" >/tmp/logs 2>&1 || echo "no logs of $app: $(tail -n 1 /tmp/logs)"
 done
-for left in $(ls -a sandboxes | grep -E '^\\.(new|gone)-'); do echo "sandboxes/ has $left"; done
-for name in names/*; do
-  [ -L "$name" ] || continue
-  [ -e "sandboxes/$(readlink "$name")/config.json" ] || echo "the name $name leads nowhere"
+# What the keeper has prepared in this boot waits for a request, under a name of its own (docs/hot-start.md, "On disk").
+prepared() { grep -qsa "^lightv-prepared $1" /proc/[0-9]*/cmdline; }
+leftovers() {
+  for left in $(ls -a sandboxes | grep -E '^\\.(new|gone)-'); do
+    case $left in .new-*) prepared "\${left#.new-}" && continue;; esac
+    echo "sandboxes/ has $left"
+  done
+  for name in names/*; do
+    [ -L "$name" ] || continue
+    id=$(readlink "$name")
+    [ -e "sandboxes/$id/config.json" ] || prepared "$id" || echo "the name $name leads nowhere"
+  done
+}
+# One that is being prepared or removed is neither yet.
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  left=$(leftovers)
+  [ -z "$left" ] && break
+  sleep 1
 done
+[ -z "$left" ] || echo "$left"
 dmesg | grep -E 'EXT4-fs error|EXT4-fs warning|I/O error|JBD2: .*(error|abort)' | sed 's/^/kernel: /'
 mount | grep ' on / ' | grep -q '(rw' || echo "the root file system is not writable"
 systemctl --failed --plain --no-legend | sed 's/^/failed unit: /'
