@@ -1,6 +1,6 @@
 /** Other versions of the agent for a device: payloads made from the package's own tree, signed with a key that the device trusts. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type SignatureFile, signAgent } from "#agent/lib/agent-signature.ts";
 import { agentPayload } from "#test/lib/agent-tree.ts";
@@ -55,7 +55,10 @@ export class Agents {
     for (const name of ["lightv", "lightvd"]) await cp(join(this.#prefix, "bin", name), join(tree, "bin", name));
     const node = join(this.#prefix, "lib/lightv/node");
     await cp(join(this.#prefix, "lib/lightv"), join(tree, "lib/lightv"), { recursive: true, filter: (from) => from !== node });
-    for (const name of ["lightvd.mjs", "cli.mjs", "release.json"]) await this.#rename(join(tree, "lib/lightv", name), version);
+    // Wherever the bundler has put it: an agent that says another version than its payload's is refused.
+    const library = join(tree, "lib/lightv");
+    for (const name of await readdir(library, { recursive: true }))
+      if (/\.(mjs|json)$/.test(name)) await this.#rename(join(library, name), version);
     await agentPayload(file, tree, version, this.#platform);
     const { digest } = await fleet.push(file);
     this.trees.set(digest, await hashTree(tree));
